@@ -1,0 +1,65 @@
+/* A session: one SQLite connection, the attached clusters, the catalogue, and the dialect in front of SQLite. The shell and weir.so stand on
+ * this header; it never prints. Thread: one owner; session_cancel() may be called from a signal handler. */
+#ifndef WEIR_SQL_SESSION_H
+#define WEIR_SQL_SESSION_H
+
+#include "core/buf.h"
+#include "core/provider.h"
+#include "vtab/sqlite.h"
+
+struct session;
+struct query;
+
+struct session_options {
+	const char *db_path;                 /* NULL = in memory */
+	const char *brokers;                 /* -b; NULL = none */
+	const char *properties_file;         /* -F; NULL = none */
+	const char *profile;                 /* -P; NULL = "default" if it exists, else WEIR_BROKERS */
+	const char *const *settings;         /* -X key=value, NULL-terminated; may be NULL */
+	bool safe;                           /* --safe: no load_extension, ATTACH, writefile */
+	void (*notice)(void *arg, enum notice_level level, const char *text);
+	/* Asked before the first write when writing was switched on by SET (not by --write); false = refuse. NULL = refuse unless allowed by --write. */
+	bool (*confirm_write)(void *arg, const char *cluster, const char *topic);
+	void *arg;                           /* for the two callbacks */
+};
+
+bool session_create(const struct session_options *o, struct session **ret, struct err *err);   /* opens no connection to any broker */
+void session_destroy(struct session *s);
+sqlite3 *session_db(struct session *s);
+struct provider *session_provider(struct session *s);          /* options (from_ms, strict, ...), stats of the running statement, cancel */
+void session_cancel(struct session *s, int signal_number);     /* async-signal-safe: sets the flag and interrupts SQLite */
+void session_cancel_reset(struct session *s);
+
+/* Takes the first statement of sql (up to and including its ';'). *ret_used = bytes taken; *ret = NULL for blank or comment only.
+ * The dialect is applied here: unknown table -> topic, CREATE STREAM, SHOW, PRINT ... The statement has not run yet, except for
+ * those without rows of their own kind (ATTACH CLUSTER, SET): query_step runs them. err->sql_offset is relative to sql. */
+bool session_prepare(struct session *s, const char *sql, size_t len, size_t *ret_used, struct query **ret, struct err *err);
+/* Is `sql` a whole statement (or nothing but blanks)? For the REPL's continuation prompt; knows quotes, comments, CREATE TRIGGER ... END. */
+bool session_is_complete(const char *sql, size_t len);
+
+enum query_step {
+	QUERY_ROW,
+	QUERY_DONE,
+	QUERY_FAILED,
+};
+enum query_step query_step(struct query *q, struct err *err);
+sqlite3_stmt *query_stmt(struct query *q);                     /* columns and values of the current row; NULL if it never has rows */
+const char *query_rewritten(const struct query *q);            /* the SQL that SQLite got; for .rewrite on */
+const char *query_table(const struct query *q);                /* a name for INSERT mode and the like: the first FROM table or "table" */
+void query_destroy(struct query *q);                           /* accepts NULL; mid-way too */
+
+/* Variables -v name=value and \set: :name as a value is bound, :'name' and :"name" are replaced as literals. NULL value unsets. */
+void session_set_variable(struct session *s, const char *name, const char *value);
+const char *session_get_variable(struct session *s, const char *name);
+/* All variables: calls each(arg, name, value). */
+void session_each_variable(struct session *s, void (*each)(void *arg, const char *name, const char *value), void *arg);
+
+bool session_attach_cluster(struct session *s, const char *name, const char *brokers_or_profile, struct err *err);
+bool session_use_cluster(struct session *s, const char *name, struct err *err);
+const char *session_cluster(struct session *s);                /* shown name of the current cluster, "" if none */
+
+/* Completion: names (topics, tables, columns, functions, keywords, JSON paths seen) that start with prefix in the given context
+ * (the statement's text up to the cursor). Calls add() for each; waits for no broker longer than 300 ms. */
+void session_complete(struct session *s, const char *before_cursor, const char *prefix, void (*add)(void *arg, const char *name, const char *note), void *arg);
+
+#endif
