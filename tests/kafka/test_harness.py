@@ -167,7 +167,7 @@ def reads(bootstrap, topic, **conf):
                             "error_cb": lambda e: errors.append(e.str()), **{k.replace("_", "."): v for k, v in conf.items()}})
     try:
         try:
-            refused = consumer.list_topics(topic, timeout=4).topics[topic].error
+            refused = consumer.list_topics(topic, timeout=2).topics[topic].error
         except ck.KafkaException as e:
             consumer.poll(0)
             return errors[0] if errors else str(e)
