@@ -86,7 +86,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "%s\n", why);
 		return 1;
 	}
-	int64_t high_n = 0, line_n[LINES] = {0};
+	int64_t high_n = 0, key7_n = 0, line_n[LINES] = {0};
 	double line_sum[LINES] = {0};
 	char pad[900];
 	memset(pad, 'x', sizeof pad - 1);
@@ -105,6 +105,7 @@ int main(int argc, char **argv)
 			at, line, key, value, i, (int)(i / 1000), large ? ",\"note\":\"" : "", large ? pad : "", large ? "\"" : "");
 		if (value > 92)
 			high_n++;
+		key7_n += device == 7;
 		line_n[line]++;
 		line_sum[line] += value;
 		rd_kafka_resp_err_t e;
@@ -124,7 +125,7 @@ int main(int argc, char **argv)
 	rd_kafka_flush(rk, 120000);
 	int left = rd_kafka_outq_len(rk);
 	rd_kafka_destroy(rk);
-	printf("{\"count\":%" PRId64 ",\"failed\":%" PRId64 ",\"high\":%" PRId64 ",\"lines\":{", n, failed_n + left, high_n);
+	printf("{\"count\":%" PRId64 ",\"failed\":%" PRId64 ",\"high\":%" PRId64 ",\"key7\":%" PRId64 ",\"lines\":{", n, failed_n + left, high_n, key7_n);
 	for (int i = 0; i < LINES; i++)
 		printf("%s\"L%d\":[%" PRId64 ",%.3f]", i ? "," : "", i, line_n[i], line_sum[i]);
 	printf("}}\n");
