@@ -37,10 +37,18 @@ struct bad_message {
 	struct bytes sample;
 };
 
+/* What the running statement has read so far, for a progress line and a byte limit on another thread while the cursor waits inside a fetch.
+ * The cursor adds (relaxed) what each batch and each opened scan brought, as it comes; whoever starts a statement sets all to 0. */
+struct scan_progress {
+	_Atomic int64_t planned_n, passed_n; /* offsets, as in scan_stats */
+	_Atomic int64_t message_n, message_bytes;
+};
+
 struct provider {
 	const struct provider_impl *impl;
 	struct cancel *cancel;               /* never NULL */
 	struct scan_stats stats;             /* of the running statement; vtab adds each source's when it closes */
+	struct scan_progress progress;       /* the same while it runs; any thread may read */
 	struct err last_error;               /* the full error behind the last SQLite error that came from us; the session clears it */
 	int64_t from_ms, until_ms;           /* --from / --until for every topic of the statement; TIME_NONE = none */
 	int64_t time_slack_ms;               /* SET time_slack; -1 = none */
