@@ -78,7 +78,9 @@ def run(argv, limit_s, env=None, quiet=False):
         os.killpg(proc.pid, signal.SIGKILL)
         raise
     if quiet and status != 0 and text:
-        say("\n".join(text.splitlines()[-60:]))
+        lines = text.splitlines()
+        wrong = [l for l in lines[:-40] if re.search(r"\berror\b|^FAILED", l, re.IGNORECASE)]
+        say("\n".join(wrong[:20] + lines[-40:]))
     return status
 
 
@@ -103,7 +105,7 @@ CMOCKA = re.compile(r"\[\s+(PASSED|FAILED|SKIPPED)\s+\]\s+(\d+) test\(s\)")
 
 def meson_tests(folder, limit_s, env=None, wrapper=None):
     """Runs the suite 'unit' of a build folder. A cmocka program counts as many tests as it says it ran."""
-    log = ROOT / folder / "meson-logs" / "testlog.json"
+    log = ROOT / folder / "meson-logs" / (f"testlog-{wrapper.split()[0]}.json" if wrapper else "testlog.json")
     log.unlink(missing_ok=True)
     argv = ["meson", "test", "-C", folder, "--suite", "unit", "--no-rebuild", "--print-errorlogs", "--num-processes", JOBS]
     if wrapper:
