@@ -209,12 +209,32 @@ def test_tls(kafka_secure, name):
     tls = {"security_protocol": "SSL", "ssl_ca_location": str(k.pki.ca)}
     assert reads(k.tls_bootstrap, name, **tls) == b"secret"
     assert "ertificate" in reads(k.tls_bootstrap, name, security_protocol="SSL")             # a CA that the client does not know
+    assert "ertificate" in reads(k.expired_bootstrap, name, **tls)
+    assert "ertificate" in reads(k.other_host_bootstrap, name, **tls)
+    assert reads(k.other_host_bootstrap, name, **tls, ssl_endpoint_identification_algorithm="none") == b"secret"
     mine = k.pki.issue("carol")
     assert "uthorization" in reads(k.tls_bootstrap, name, **tls, ssl_certificate_location=str(mine.cert), ssl_key_location=str(mine.key))
     old = k.pki.issue("late", days=-1)
     assert reads(k.tls_bootstrap, name, **tls, ssl_certificate_location=str(old.cert), ssl_key_location=str(old.key)) != b"secret"
     both = {"security_protocol": "SASL_SSL", "sasl_mechanism": "SCRAM-SHA-256", "sasl_username": "alice", "sasl_password": USERS["alice"]}
     assert reads(k.sasl_tls_bootstrap, name, **both, ssl_ca_location=str(k.pki.ca)) == b"secret"
+
+
+def test_unsecured_token(kafka_secure, name):
+    k = kafka_secure
+    k.create_topic(name)
+    k.produce(name, [rec("secret")])
+    k.allow("dave", "READ", name=name)
+    assert reads(k.sasl_bootstrap, name, security_protocol="SASL_PLAINTEXT", sasl_mechanism="OAUTHBEARER", enable_sasl_oauthbearer_unsecure_jwt=True,
+                 sasl_oauthbearer_config="principal=dave") == b"secret"
+
+
+def test_advertised_address_where_nobody_listens(kafka):
+    consumer = ck.Consumer({"bootstrap.servers": kafka.lost_bootstrap, "group.id": "unused", "log_level": 0})
+    try:
+        assert [(b.host, b.port) for b in consumer.list_topics(timeout=5).brokers.values()] == [("127.0.0.1", 1)]
+    finally:
+        consumer.close()
 
 
 def test_three_nodes_and_a_leader_change(kafka3, name):

@@ -5,12 +5,14 @@
         k.produce("t", [rec(key="a", value='{"x":1}', ts=1700000000000, partition=0, headers=[("h", b"v")])])
         k.bootstrap                             # the plain listener
         k.proxy().cut(); k.proxied              # the same brokers, seen through a faulty wire (proxy.py)
+        k.lost_bootstrap                        answers, but advertises an address where nobody listens
         k.nodes[0].pause() / resume() / kill() / start()
 
 Administration goes through confluent_kafka, since each Java tool costs a second of JVM. Security (one node):
 
-    RealKafka(sasl=True)   k.sasl_bootstrap        PLAIN, SCRAM-SHA-256, SCRAM-SHA-512; users of USERS
-    RealKafka(tls=True)    k.tls_bootstrap         certificates of k.pki for localhost, client certificates asked for but not required
+    RealKafka(sasl=True)   k.sasl_bootstrap        PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 for USERS; OAUTHBEARER with unsecured tokens
+    RealKafka(tls=True)    k.tls_bootstrap         certificate for localhost, signed by k.pki; client certificates asked for but not required
+                           k.expired_bootstrap, k.other_host_bootstrap      the same with a certificate that a client must refuse
     both                   k.sasl_tls_bootstrap
     RealKafka(acl=True)    StandardAuthorizer; the plain listener's anonymous user may do everything, others what k.allow() says
 
@@ -161,11 +163,11 @@ class RealKafka:
     def __init__(self, version=LATEST, nodes=1, sasl=False, tls=False, acl=False, properties=None):
         self.version, self.sasl, self.tls, self.acl = version, sasl, tls, acl
         self._nodes_n, self._extra = nodes, properties or {}
-        self._protocols = {"CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT", "PROXY": "PLAINTEXT"}
+        self._protocols = {"CONTROLLER": "PLAINTEXT", "PLAINTEXT": "PLAINTEXT", "PROXY": "PLAINTEXT", "LOST": "PLAINTEXT"}
         if sasl:
             self._protocols["SASL_PLAINTEXT"] = "SASL_PLAINTEXT"
         if tls:
-            self._protocols["SSL"] = "SSL"
+            self._protocols.update(SSL="SSL", SSL_OLD="SSL", SSL_OTHER="SSL")
         if sasl and tls:
             self._protocols["SASL_SSL"] = "SASL_SSL"
         self.listeners = list(self._protocols)
@@ -193,7 +195,10 @@ class RealKafka:
         self.logging = self._logging()
         if self.tls:
             self.pki = Pki(self.folder / "pki")
-            self.server_cert = self.pki.issue("server", hosts=["localhost", "127.0.0.1"])
+            self._certs = {"ssl": self.pki.issue("server", hosts=["localhost", "127.0.0.1"]),
+                           "ssl_old": self.pki.issue("old", hosts=["localhost", "127.0.0.1"], days=-1),
+                           "ssl_other": self.pki.issue("other", hosts=["other.example"])}
+            self._certs["sasl_ssl"] = self._certs["ssl"]
         self.nodes = [Node(self, i + 1) for i in range(self._nodes_n)]
         for node in self.nodes:
             node.properties_file.write_text("".join(f"{k}={v}\n" for k, v in self._properties(node).items()))
@@ -265,10 +270,10 @@ class RealKafka:
 
     def _properties(self, node):
         n = self._nodes_n
-        host = {"SSL": "localhost", "SASL_SSL": "localhost"}
         bound = {name: f"{name}://127.0.0.1:{port}" for name, port in node.ports.items()}
-        advertised = {name: f"{name}://{host.get(name, '127.0.0.1')}:{port}" for name, port in node.ports.items() if name != "CONTROLLER"}
+        advertised = {name: f"{name}://{'localhost' if 'SSL' in self._protocols[name] else '127.0.0.1'}:{port}" for name, port in node.ports.items() if name != "CONTROLLER"}
         advertised["PROXY"] = f"PROXY://127.0.0.1:{node.proxy.port}"
+        advertised["LOST"] = "LOST://127.0.0.1:1"
         p = {
             "process.roles": "broker,controller",
             "node.id": node.id,
@@ -300,15 +305,17 @@ class RealKafka:
         if n > 1:
             p.update({"controller.quorum.fetch.timeout.ms": 1000, "controller.quorum.election.timeout.ms": 500})
         if self.sasl:
-            p["sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512"
+            p["sasl.enabled.mechanisms"] = "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER"
             users = " ".join(f'user_{u}="{pw}"' for u, pw in USERS.items())
             for name in ("sasl_plaintext", "sasl_ssl"):
                 p[f"listener.name.{name}.plain.sasl.jaas.config"] = f"org.apache.kafka.common.security.plain.PlainLoginModule required {users};"
                 for mechanism in ("scram-sha-256", "scram-sha-512"):
                     p[f"listener.name.{name}.{mechanism}.sasl.jaas.config"] = "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+                p[f"listener.name.{name}.oauthbearer.sasl.jaas.config"] = "org.apache.kafka.common.security.oauthbearer.OAuthBearerLoginModule required;"
         if self.tls:
-            p.update({"ssl.keystore.type": "PEM", "ssl.keystore.location": self.server_cert.both, "ssl.truststore.type": "PEM", "ssl.truststore.location": self.pki.ca,
+            p.update({"ssl.keystore.type": "PEM", "ssl.keystore.location": self._certs["ssl"].both, "ssl.truststore.type": "PEM", "ssl.truststore.location": self.pki.ca,
                       "ssl.client.auth": "requested"})
+            p.update({f"listener.name.{name}.ssl.keystore.location": cert.both for name, cert in self._certs.items()})
         if self.acl:
             p.update({"authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer", "super.users": "User:ANONYMOUS"})
         p.update(self._extra)
@@ -328,12 +335,25 @@ class RealKafka:
         return ",".join(f"127.0.0.1:{n.proxy.port}" for n in self.nodes)
 
     @property
+    def lost_bootstrap(self):
+        """Answers, but the metadata it gives names an address where nobody listens."""
+        return self._addresses("LOST")
+
+    @property
     def sasl_bootstrap(self):
         return self._addresses("SASL_PLAINTEXT")
 
     @property
     def tls_bootstrap(self):
         return self._addresses("SSL", "localhost")
+
+    @property
+    def expired_bootstrap(self):
+        return self._addresses("SSL_OLD", "localhost")
+
+    @property
+    def other_host_bootstrap(self):
+        return self._addresses("SSL_OTHER", "localhost")
 
     @property
     def sasl_tls_bootstrap(self):
