@@ -2,6 +2,12 @@
  * record after record. Decoding is lazy (the first field asks for it) and happens once per record; one record may give several rows
  * (EXPLODE, later Sparkplug, OPC UA). A field that cannot be decoded is data: FIELD_ERROR, decoder_error() says why, the row stays.
  * Thread: one. No recursion on payload, every limit checked.
+ *
+ * Column paths, JSON: '$.a.b' '$."a b"[0]' '$' from the document; with EXPLODE '$.values[*]' also '@.a' and '@' from the row's element (an
+ * array's elements, or the one object or scalar that stands in its place). No path (NULL): the member named like the column, dots nest, with
+ * EXPLODE the element's member before the document's; so leave path NULL when a DDL gives none. Of repeated keys the last counts.
+ * Values keep their own type: the column's type turns text into numbers only in text formats, and ISO text into ms for TIMESTAMP_MS.
+ * An error text is complete only for wanted columns: ask for all columns (wanted NULL) when _error is selected.
  *     struct decoder *d = decoder_create(stream, wanted, err);
  *     size_t n = decoder_load(d, record);  for (row < n) decoder_field(d, row, column, &f); */
 #ifndef WEIR_CODEC_CODEC_H
@@ -19,7 +25,7 @@ enum {
 	CODEC_MAX_MESSAGE_MS = 100,          /* no single message may take longer to decode */
 };
 
-/* True if the format (or key format) name is known; *ret_multi_row says whether a record may give several rows. */
+/* True if the format (or key format) name is known; *ret_multi_row (may be NULL) says whether a record may give several rows even without EXPLODE. */
 bool codec_known(const char *format, bool *ret_multi_row);
 /* Comma-separated names of all formats, for messages and completion. Static. */
 const char *codec_names(void);
