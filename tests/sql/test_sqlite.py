@@ -40,7 +40,7 @@ def run(argv, script, folder):
 
 
 if binary().exists():
-    @pytest.mark.parametrize("script, fails", blocks())
+    @pytest.mark.parametrize("script, fails", list(blocks()))
     def test_as_in_sqlite3(script, fails, tmp_path):
         theirs = run(["sqlite3", "-batch", "-bail", "-csv", "-header", ":memory:"], script, tmp_path / "sqlite3")
         assert (theirs.returncode != 0) == fails, f"the corpus is wrong: sqlite3 says {theirs.stderr.decode()}"

@@ -1,0 +1,110 @@
+"""Logging in, TLS and rights: what works works, and what does not says the likely cause, with exit code 2, within seconds."""
+import pytest
+
+from kafka import USERS, rec
+
+
+@pytest.fixture
+def topic(kafka_secure, name):
+    kafka_secure.create_topic(name)
+    kafka_secure.produce(name, [rec("secret")])
+    for user in ("ANONYMOUS", "alice"):
+        kafka_secure.allow(user, "READ", name=name)
+    return name
+
+
+@pytest.fixture
+def read(weir, tmp_path, topic):
+    def read(bootstrap, lines, sql=None, args=()):
+        conf = tmp_path / "client.properties"
+        conf.write_text("\n".join(lines) + "\n")
+        conf.chmod(0o600)
+        return weir("-b", bootstrap, "-F", conf, "--mode", "csv", "--timeout", "10s", *args, "-c", sql or f'select _value from "{topic}"')
+    return read
+
+
+def refused(got, *words):
+    assert got.code == 2, (got.code, got.out, got.err)
+    assert got.took_s < 8, got.took_s
+    assert any(w.lower() in got.err.lower() for w in words), got.err
+    assert USERS["alice"] not in got.err and "wrong-pw" not in got.err       # secrets are not for error messages
+
+
+def sasl(mechanism, password=USERS["alice"], protocol="SASL_PLAINTEXT"):
+    return [f"security.protocol={protocol}", f"sasl.mechanism={mechanism}", "sasl.username=alice", f"sasl.password={password}"]
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_login(kafka_secure, read, mechanism):
+    assert read(kafka_secure.sasl_bootstrap, sasl(mechanism)).ok().rows == [{"_value": "secret"}]
+    refused(read(kafka_secure.sasl_bootstrap, sasl(mechanism, "wrong-pw")), "authentication", "password")
+
+
+@pytest.mark.parametrize("mechanism, module", [("PLAIN", "plain.PlainLoginModule"), ("SCRAM-SHA-256", "scram.ScramLoginModule")])
+def test_java_properties(kafka_secure, read, mechanism, module):
+    lines = ["# as a Java client has it", "security.protocol = SASL_PLAINTEXT", f"sasl.mechanism: {mechanism}",
+             f'sasl.jaas.config=org.apache.kafka.common.security.{module} required \\', f'    username="alice" \\', f'    password="{USERS["alice"]}";']
+    assert read(kafka_secure.sasl_bootstrap, lines).ok().rows == [{"_value": "secret"}]
+
+
+def test_tls(kafka_secure, read):
+    k = kafka_secure
+    ca = ["security.protocol=SSL", f"ssl.ca.location={k.pki.ca}"]
+    assert read(k.tls_bootstrap, ca).ok().rows == [{"_value": "secret"}]
+    assert read(k.sasl_tls_bootstrap, [*sasl("SCRAM-SHA-512", protocol="SASL_SSL"), ca[1]]).ok().rows == [{"_value": "secret"}]
+    refused(read(k.tls_bootstrap, ["security.protocol=SSL"]), "certificate", "CA")
+    refused(read(k.expired_bootstrap, ca), "expired", "certificate")
+    refused(read(k.other_host_bootstrap, ca), "host", "certificate")
+
+
+def test_java_trust_store_as_pem(kafka_secure, read):
+    lines = ["security.protocol=SSL", "ssl.truststore.type=PEM", f"ssl.truststore.location={kafka_secure.pki.ca}"]
+    assert read(kafka_secure.tls_bootstrap, lines).ok().rows == [{"_value": "secret"}]
+
+
+def test_client_certificate(kafka_secure, read, topic):
+    k = kafka_secure
+    mine = k.pki.issue("carol")
+    lines = ["security.protocol=SSL", f"ssl.ca.location={k.pki.ca}", f"ssl.certificate.location={mine.cert}", f"ssl.key.location={mine.key}"]
+    refused(read(k.tls_bootstrap, lines), "authoriz")
+    k.allow("CN=carol", "READ", name=topic)
+    assert read(k.tls_bootstrap, lines).ok().rows == [{"_value": "secret"}]
+    other = k.pki.issue("other-key")
+    refused(read(k.tls_bootstrap, [*lines[:3], f"ssl.key.location={other.key}"]), "key")
+
+
+def test_wrong_protocol_for_the_port(kafka_secure, read):
+    k = kafka_secure
+    refused(read(k.bootstrap, ["security.protocol=SSL", f"ssl.ca.location={k.pki.ca}"]), "ssl", "tls")
+    refused(read(k.bootstrap, sasl("PLAIN")), "sasl")
+    refused(read(k.sasl_bootstrap, []), "sasl", "security.protocol")
+    refused(read(k.tls_bootstrap, []), "tls", "ssl", "security.protocol")
+
+
+def test_mechanism_that_the_broker_does_not_have(kafka_secure, read):
+    lines = [*sasl("OAUTHBEARER")[:1], "sasl.mechanism=GSSAPI"]
+    got = read(kafka_secure.sasl_bootstrap, lines)
+    assert got.code in (1, 2) and got.err.strip() and got.took_s < 8
+
+
+def test_no_right_to_a_topic(kafka_secure, read, name):
+    k = kafka_secure
+    k.create_topic(name + "_hidden")
+    got = read(k.sasl_bootstrap, sasl("PLAIN"), f'select * from "{name}_hidden"')
+    # A broker does not say whether a topic exists that the user may not describe.
+    assert got.code in (2, 3) and f"{name}_hidden" in got.err, (got.code, got.err)
+
+
+def test_right_taken_away(kafka_secure, read, topic):
+    k = kafka_secure
+    assert read(k.sasl_bootstrap, sasl("PLAIN")).ok().rows == [{"_value": "secret"}]
+    k.allow("alice", "READ", name=topic, deny=True)
+    refused(read(k.sasl_bootstrap, sasl("PLAIN")), "authoriz")
+
+
+def test_readable_secrets_are_refused(kafka_secure, weir, tmp_path, topic):
+    conf = tmp_path / "open.properties"
+    conf.write_text("\n".join(sasl("PLAIN")) + "\n")
+    conf.chmod(0o644)
+    got = weir("-b", kafka_secure.sasl_bootstrap, "-F", conf, "-c", f'select * from "{topic}"')
+    assert got.code == 1 and "chmod 600" in got.err, (got.code, got.err)
