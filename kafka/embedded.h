@@ -16,7 +16,12 @@ const char *embedded_bootstrap(const struct embedded *e);       /* 127.0.0.1:por
 bool embedded_create_topic(struct embedded *e, const char *topic, int partition_n, struct err *err);
 /* A writer tuned to put many messages into few batches (the mock keeps 100,000 batches a partition). Caller destroys. */
 bool embedded_open_sink(struct embedded *e, const char *topic, enum partitioner partitioner, struct sink **ret, struct err *err);
+/* The same with librdkafka producer settings of one's own: key, value pairs, NULL-terminated (compression.codec, linger.ms ...). */
+bool embedded_open_sink_with(struct embedded *e, const char *topic, enum partitioner partitioner, const char *const *settings, struct sink **ret, struct err *err);
 bool embedded_set_broker_up(struct embedded *e, int broker_id, bool up, struct err *err);       /* ids from 1 */
 bool embedded_set_rtt_ms(struct embedded *e, int broker_id, int rtt_ms, struct err *err);
+bool embedded_set_leader(struct embedded *e, const char *topic, int partition, int broker_id, struct err *err);     /* -1 = none */
+/* The next count requests with this Kafka API key (1 Fetch, 2 ListOffsets, 3 Metadata ...) fail with the Kafka error code. */
+bool embedded_fail_requests(struct embedded *e, int api_key, int code, int count, struct err *err);
 
 #endif

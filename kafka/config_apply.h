@@ -1,0 +1,11 @@
+/* Inside kafka/ only: a kafka_config becomes a librdkafka configuration. Order: weir's defaults, the user's settings, `settings`
+ * (key, value pairs, NULL-terminated; may be NULL), then what correctness needs and nobody may change. Thread: any, config is only read. */
+#ifndef WEIR_KAFKA_CONFIG_APPLY_H
+#define WEIR_KAFKA_CONFIG_APPLY_H
+
+#include <librdkafka/rdkafka.h>
+#include "kafka/config.h"
+
+bool kafka_config_apply(const struct kafka_config *c, bool producer, const char *const *settings, rd_kafka_conf_t *conf, struct err *err);
+
+#endif
