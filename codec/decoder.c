@@ -11,7 +11,7 @@
 #include "core/utf8.h"
 
 static const struct format_impl *const formats[] = {
-	&format_text, &format_raw, &format_json, &format_jsonl,
+	&format_text, &format_raw, &format_json, &format_jsonl, &format_csv, &format_tsv,
 };
 
 enum { FORMAT_N = sizeof formats / sizeof *formats };
@@ -47,7 +47,7 @@ bool codec_known(const char *format, bool *ret_multi_row)
 
 const char *codec_names(void)
 {
-	return "text, raw, json, jsonl";
+	return "text, raw, json, jsonl, csv, tsv";
 }
 
 static struct format *create_side(const struct stream *s, const char *name, enum column_origin origin, const bool *wanted, struct err *err)

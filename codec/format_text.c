@@ -70,7 +70,7 @@ static void text_field(struct format *base, size_t row, size_t column, struct fi
 		enum column_type type = f->stream->columns[column].type;
 		v.type = f->valid ? FIELD_TEXT : FIELD_BLOB;
 		if (f->valid)
-			scalar_convert(&v, type, '.');
+			scalar_convert(&v, type == COLUMN_ANY ? COLUMN_TEXT : type, f->stream->decimal ? f->stream->decimal : '.');
 		else if (type == COLUMN_TEXT)
 			f->bad = true;
 	}
