@@ -4,7 +4,15 @@
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include "core/alloc.h"
 #include "kafka/writer.h"
 
@@ -42,11 +50,49 @@ struct embedded *embedded_create(int broker_n, struct err *err)
 	return e;
 }
 
+/* The mock's thread sometimes misses the call to end and sleeps out its second. Any event on its port wakes it, so we knock until it is gone. */
+struct waker {
+	struct sockaddr_in address;
+	atomic_bool done;
+};
+
+static void *waker_main(void *arg)
+{
+	struct waker *w = arg;
+	while (!atomic_load(&w->done)) {
+		poll(NULL, 0, 2);
+		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			break;
+		(void)!connect(fd, (const struct sockaddr *)&w->address, sizeof w->address);
+		poll(NULL, 0, 3);
+		close(fd);
+	}
+	return NULL;
+}
+
+static void mock_destroy(struct embedded *e)
+{
+	struct waker w = {.address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
+	const char *colon = strchr(embedded_bootstrap(e), ':');
+	w.address.sin_port = htons((uint16_t)(colon ? atoi(colon + 1) : 0));
+	sigset_t all, before;
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	pthread_t thread;
+	bool started = pthread_create(&thread, NULL, waker_main, &w) == 0;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	rd_kafka_mock_cluster_destroy(e->mock);
+	atomic_store(&w.done, true);
+	if (started)
+		pthread_join(thread, NULL);
+}
+
 void embedded_destroy(struct embedded *e)
 {
 	if (!e)
 		return;
-	rd_kafka_mock_cluster_destroy(e->mock);
+	mock_destroy(e);
 	rd_kafka_destroy(e->rk);
 	free(e);
 }
