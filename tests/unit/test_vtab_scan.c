@@ -1,0 +1,340 @@
+/* Topic tables over a provider in memory: what is read for each pushdown, and that a few thousand random queries give the rows that the same data
+ * gives when nothing is pushed down. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+#include "vtab/vtab.h"
+#include "support/fake_provider.h"
+
+static struct fake *fake;
+static sqlite3 *db;
+
+static char *query(const char *sql)
+{
+	struct buf b = BUF_INIT;
+	sqlite3_stmt *stmt = NULL;
+	fake->provider.statement_n++;
+	fake->provider.stats = (struct scan_stats){0};
+	fake->open_n = fake->offsets_at_n = fake->bounds_n = 0;
+	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
+		buf_addf(&b, "error: %s", sqlite3_errmsg(db));
+		return buf_take(&b);
+	}
+	int rc;
+	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		if (b.len)
+			buf_addc(&b, ' ');
+		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
+			const char *text = (const char *)sqlite3_column_text(stmt, i);
+			buf_addf(&b, "%s%s", i ? "|" : "", text ? text : "NULL");
+		}
+	}
+	if (rc != SQLITE_DONE)
+		buf_addf(&b, "%serror: %s", b.len ? " " : "", sqlite3_errmsg(db));
+	sqlite3_finalize(stmt);
+	return buf_take(&b);
+}
+
+static void expect(const char *sql, const char *rows)
+{
+	char *got = query(sql);
+	if (strcmp(got, rows) != 0)
+		fail_msg("%s\n  got  %s\n  want %s", sql, got, rows);
+	free(got);
+}
+
+/* The rows, and how many messages the broker delivered for them. */
+static void expect_read(const char *sql, const char *rows, int64_t message_n)
+{
+	expect(sql, rows);
+	if (fake->provider.stats.message_n != message_n)
+		fail_msg("%s\n  %lld messages delivered, want %lld", sql, (long long)fake->provider.stats.message_n, (long long)message_n);
+}
+
+static void run(const char *sql)
+{
+	char *text = NULL;
+	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
+		fail_msg("%s: %s", sql, text);
+}
+
+/* Three partitions of 100 records: partition p, offset o has ts 1000*o + p, key k<n>, and every tenth offset of partition 2 is missing. */
+static int setup(void **state)
+{
+	struct err err = ERR_INIT;
+	fake = fake_create();
+	struct fake_topic *t = fake_topic_add(fake, "lines", 3);
+	for (int32_t p = 0; p < 3; p++) {
+		for (int64_t o = 0; o < 100; o++) {
+			if (p == 2 && o % 10 == 9)
+				continue;
+			char key[16], value[128];
+			snprintf(key, sizeof key, "k%d", (int)(o % 5));
+			snprintf(value, sizeof value, "{\"id\": %d, \"line\": \"L%d\", \"v\": %d.5}", (int)(p * 1000 + o), (int)(o % 4), (int)o);
+			fake_add(t, p, o, 1000 * o + p, key, value);
+		}
+		t->partitions[p].end = 100;
+	}
+	if (sqlite3_open(":memory:", &db) != SQLITE_OK || !vtab_register(db, &fake->provider, &err))
+		return -1;
+	run("CREATE VIRTUAL TABLE lines USING kafka('lines', format = 'json', id INTEGER, line TEXT, v REAL)");
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	int rc = sqlite3_close(db);
+	fake_destroy(fake);
+	return rc == SQLITE_OK ? 0 : -1;
+}
+
+static void test_full_scan(void **state)
+{
+	expect_read("SELECT count(*) FROM lines", "290", 290);
+	assert_int_equal(fake->last_need, 0);
+	assert_int_equal(fake->open_n, 1);
+	expect_read("SELECT sum(id), sum(v) FROM lines", "294310|14455.0", 290);
+	assert_int_equal(fake->last_need, SCAN_NEED_VALUE);
+	expect("SELECT _topic, _partition, _offset, _ts, _time, _ts_type, _key, _value, _headers, _size, _schema_id, _error, _index, ROWTIME, ROWPARTITION, ROWOFFSET, rowid FROM lines WHERE rowid = 281474976710658",
+		"lines|1|2|2001|1970-01-01T00:00:02.001Z|create|k2|{\"id\": 1002, \"line\": \"L2\", \"v\": 2.5}|[]|38|NULL|NULL|0|2001|1|2|281474976710658");
+	expect("SELECT * FROM lines WHERE _partition = 0 AND _offset = 3", "3|L3|3.5");
+}
+
+static void test_offsets(void **state)
+{
+	expect_read("SELECT count(*) FROM lines WHERE _partition = 1", "100", 100);
+	expect_read("SELECT count(*) FROM lines WHERE _partition IN (0, 2)", "190", 190);
+	expect_read("SELECT count(*) FROM lines WHERE _partition = '1'", "100", 100);
+	expect_read("SELECT count(*) FROM lines WHERE _partition = 'x'", "0", 0);
+	expect_read("SELECT count(*) FROM lines WHERE _partition = NULL", "0", 0);
+	expect_read("SELECT count(*) FROM lines WHERE _partition > 0.5 AND _partition <= 1", "100", 100);
+	expect_read("SELECT id FROM lines WHERE _partition = 1 AND _offset = 7", "1007", 1);
+	expect_read("SELECT id FROM lines WHERE _partition = 1 AND _offset BETWEEN 7 AND 9", "1007 1008 1009", 3);
+	expect_read("SELECT count(*) FROM lines WHERE _offset >= 95", "14", 14);
+	expect_read("SELECT count(*) FROM lines WHERE _offset IN (1, 90)", "6", 6);
+	expect_read("SELECT id FROM lines WHERE rowid = (1 << 48) + 5", "1005", 1);
+	expect_read("SELECT count(*) FROM lines WHERE rowid >= (1 << 48) + 95 AND rowid < (2 << 48) + 5", "10", 10);
+	/* While the topic's size is not known (it is larger than a few seeks). */
+	run("CREATE VIRTUAL TABLE unseen USING kafka('lines', format = 'json', id INTEGER)");
+	expect_read("SELECT id FROM unseen WHERE (_partition = 0 AND _offset = 5) OR (_partition = 1 AND _offset = 6) ORDER BY id", "5 1006", 2);
+	expect_read("SELECT count(*) FROM lines WHERE ROWPARTITION = 0 AND ROWOFFSET < 10", "10", 10);
+}
+
+static void test_times(void **state)
+{
+	/* CreateTime: the lower bound seeks, the upper one is checked. */
+	expect_read("SELECT count(*) FROM lines WHERE _ts >= 95000", "14", 14);
+	expect_read("SELECT count(*) FROM lines WHERE _ts >= 95000 AND _ts < 96001", "4", 14);
+	expect_read("SELECT count(*) FROM lines WHERE _ts BETWEEN 95000 AND 95001", "2", 14);
+	fake->provider.time_slack_ms = 1000;
+	expect_read("SELECT count(*) FROM lines WHERE _ts BETWEEN 95000 AND 95001", "2", 5);
+	fake->provider.time_slack_ms = -1;
+	fake->topics[0].info.ts_type = TS_TYPE_APPEND;
+	expect_read("SELECT count(*) FROM lines WHERE _ts BETWEEN 95000 AND 95001", "2", 2);
+	expect_read("SELECT count(*) FROM lines WHERE _time >= '1970-01-01T00:01:35' AND _time < '1970-01-01T00:01:36'", "3", 3);
+	expect_read("SELECT _ts FROM lines ORDER BY _ts DESC LIMIT 3", "99001 99000 98002", 8);
+	fake->topics[0].info.ts_type = TS_TYPE_CREATE;
+	expect_read("SELECT _ts FROM lines ORDER BY _ts DESC LIMIT 3", "99001 99000 98002", 290);
+	assert_non_null(strstr(fake->last_notice, "whole range"));
+	char *got = query("SELECT count(*) FROM lines WHERE _ts > '2026-01-01'");
+	assert_non_null(strstr(got, "error: _ts of lines is compared with the text"));
+	assert_int_equal(fake->provider.last_error.id, ERR_TYPE);
+	assert_non_null(strstr(fake->provider.last_error.hint, "ts('2026-01-01')"));
+	free(got);
+	expect_read("SELECT count(*) FROM lines WHERE _ts >= '95000'", "14", 14);
+	fake->provider.from_ms = 95000;
+	fake->provider.until_ms = 97000;
+	expect_read("SELECT count(*) FROM lines", "6", 6);
+	fake->topics[0].info.time_seek = false;
+	expect("SELECT count(*) FROM lines", "6");
+	fake->topics[0].info.time_seek = true;
+	fake->provider.from_ms = fake->provider.until_ms = TIME_NONE;
+}
+
+static void test_order(void **state)
+{
+	expect_read("SELECT _partition, _offset FROM lines ORDER BY _offset DESC LIMIT 2", "0|99 1|99", 5);
+	expect_read("SELECT _offset FROM lines WHERE _partition = 1 ORDER BY _offset DESC LIMIT 3", "99 98 97", 3);
+	expect_read("SELECT _partition, _offset FROM lines ORDER BY rowid DESC LIMIT 2", "2|98 2|97", 9);
+	expect_read("SELECT _partition, _offset FROM lines ORDER BY _partition DESC, _offset LIMIT 2", "2|0 2|1", 2);
+	expect("SELECT _partition, _offset FROM lines ORDER BY _partition, _offset LIMIT 2", "0|0 0|1");
+	expect("SELECT group_concat(_offset) FROM (SELECT _offset FROM lines WHERE _partition = 2 ORDER BY _offset DESC LIMIT 12)", "98,97,96,95,94,93,92,91,90,88,87,86");
+	expect("SELECT max(_offset) FROM lines WHERE _partition = 2", "98");
+	assert_true(fake->provider.stats.message_n < 64);
+	expect("SELECT min(_offset) FROM lines WHERE _partition = 2", "0");
+	/* Holes: the last 1000 offsets hold nothing. */
+	fake->topics[0].partitions[0].end = 1100;
+	expect("SELECT max(_offset) FROM lines WHERE _partition = 0", "99");
+	expect("SELECT _offset FROM lines WHERE _partition = 0 ORDER BY _offset DESC LIMIT 2", "99 98");
+	fake->topics[0].partitions[0].end = 100;
+}
+
+static void test_keys_and_bytes(void **state)
+{
+	expect_read("SELECT count(*) FROM lines WHERE _key = 'k1'", "60", 290);
+	expect_read("SELECT count(*) FROM lines WHERE _key IN ('k1', 'k2', NULL)", "120", 290);
+	expect("SELECT count(*) FROM lines WHERE line = 'L1'", "70");
+	assert_int_equal(fake->provider.stats.filtered_n, 220);
+	expect("SELECT count(*) FROM lines WHERE line IN ('L1', 'L0')", "145");
+	assert_int_equal(fake->provider.stats.filtered_n, 145);
+	expect("SELECT count(*) FROM lines WHERE line LIKE 'l1%'", "70");
+	assert_int_equal(fake->provider.stats.filtered_n, 220);
+	expect("SELECT count(*) FROM lines WHERE line GLOB 'L1*'", "70");
+	expect("SELECT count(*) FROM lines WHERE id = '7'", "1");
+}
+
+static void test_self_join(void **state)
+{
+	expect("SELECT count(*) FROM lines a JOIN lines b ON a.id = b.id", "290");
+	assert_true(fake->open_n <= 4);
+	assert_int_equal(fake->bounds_n, 1);
+	expect("SELECT count(*) FROM lines a JOIN lines b ON a._partition = b._partition AND a._offset = b._offset + 1 WHERE a._partition = 0 AND a._offset < 5", "4");
+}
+
+static void test_path_functions(void **state)
+{
+	expect("SELECT sum(_value ->> '$.id'), count(_value ->> 'line'), sum(json_extract(_value, '$.v')) FROM lines", "294310|290|14455.0");
+	expect("SELECT _value -> 'line', _value ->> 'line', typeof(_value ->> 'v') FROM lines WHERE _partition = 0 AND _offset < 3", "\"L0\"|L0|real \"L1\"|L1|real \"L2\"|L2|real");
+}
+
+/* ---- property: a topic table and a plain table give the same rows ---- */
+
+static uint64_t seed = 88172645463325252u;
+
+static uint32_t rnd(uint32_t n)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return (uint32_t)(seed >> 11) % n;
+}
+
+static const char *pick(const char *const *list, size_t n)
+{
+	return list[rnd((uint32_t)n)];
+}
+#define PICK(list) pick(list, sizeof list / sizeof *list)
+
+static void random_topic(void)
+{
+	static const char *const lines[] = {"\"L1\"", "\"L2\"", "\"l1\"", "\"L\\u0031\"", "\"12\"", "12", "1.2e1", "null", "true", "[1, 2]", "{\"a\": \"L1\"}", "\"\\u00fcber/Stra\\u00dfe\"", "\"über/Straße\"", "\"\"", "0.5", "\"x\\\"y\"", "\"12.0\""};
+	static const char *const keys[] = {"a", "b", "7", "07", "7.0", "", NULL, "\xff\xfe", "ü"};
+	struct fake_topic *t = fake_topic_add(fake, "random", 3);
+	for (int32_t p = 0; p < 3; p++) {
+		int64_t o = 0;
+		for (int i = 0; i < 60; i++) {
+			char value[160];
+			o += 1 + (rnd(5) == 0 ? rnd(40) : 0);
+			snprintf(value, sizeof value, "{\"line\": %s, \"n\": %s, \"deep\": {\"x\": %d}}", PICK(lines), PICK(lines), (int)rnd(5));
+			uint32_t shape = rnd(20);
+			const char *text = shape == 0 ? NULL : shape == 1 ? "{\"line\": " : shape == 2 ? "" : value;
+			fake_add(t, p, o, rnd(15) == 0 ? TIME_NONE : 1000 + (int64_t)i * 10 + rnd(60), PICK(keys), text);
+		}
+		t->partitions[p].end = o + 1 + rnd(30);
+		t->partitions[p].low = rnd(2) ? t->partitions[p].records[0].offset : 0;
+	}
+}
+
+/* Random conditions over the hidden and payload columns, with values of every type. */
+static void random_term(struct buf *to)
+{
+	static const char *const columns[] = {"_partition", "_offset", "_ts", "_time", "_key", "line", "n", "x", "kk", "k", "rowid", "_offset", "_partition", "_ts"};
+	static const char *const ops[] = {"=", "<", "<=", ">", ">=", "=", "IS", "<>"};
+	static const char *const numbers[] = {"0", "1", "2", "7", "20", "45", "1200", "1300.5", "0.5", "-1", "1e300", "-1e300", "NULL", "'1'", "'20'", "' 2 '", "281474976710676", "x'61'", "1.0", "9223372036854775807"};
+	static const char *const texts[] = {"'L1'", "'l1'", "'12'", "12", "'12.0'", "12.0", "'über/Straße'", "'[1, 2]'", "''", "NULL", "'7'", "7", "'a'", "'\xC3\xBC'", "x'fffe'", "x'61'", "1", "'x\"y'", "'1970-01-01T00:00:01.3'", "'1970'", "'z'"};
+	static const char *const likes[] = {"'L%'", "'%1%'", "'l1'", "'%str%'", "'%/S%'", "'1_'", "'%12.0%'", "'%'", "NULL", "'x\"%'", "'_7'", "'%BER%'", "12"};
+	static const char *const globs[] = {"'L*'", "'*[0-9]'", "'*x*'", "'L?'", "'[Ll]1'"};
+	const char *column = PICK(columns);
+	bool number = column[0] == '_' ? strcmp(column, "_time") != 0 && strcmp(column, "_key") != 0 : strcmp(column, "rowid") == 0 || strcmp(column, "x") == 0;
+	/* _ts with a text that is no number is an error by intent; numbers[] has none. */
+	switch (rnd(number ? 4 : 7)) {
+	case 0:
+		buf_addf(to, "%s IN (", column);
+		for (uint32_t i = 0, n = 1 + rnd(3); i < n; i++)
+			buf_addf(to, "%s%s", i ? ", " : "", number ? PICK(numbers) : PICK(texts));
+		buf_adds(to, ")");
+		return;
+	case 1:
+		buf_addf(to, "%s BETWEEN %s AND %s", column, number ? PICK(numbers) : PICK(texts), number ? PICK(numbers) : PICK(texts));
+		return;
+	case 4:
+		buf_addf(to, "%s LIKE %s", column, PICK(likes));
+		return;
+	case 5:
+		buf_addf(to, "%s GLOB %s", column, PICK(globs));
+		return;
+	default:
+		buf_addf(to, "%s %s %s", column, PICK(ops), number ? PICK(numbers) : PICK(texts));
+	}
+}
+
+static void random_where(struct buf *to)
+{
+	uint32_t n = rnd(4);
+	for (uint32_t i = 0; i < n; i++) {
+		buf_adds(to, i == 0 ? " WHERE " : rnd(4) == 0 ? " OR " : " AND ");
+		random_term(to);
+	}
+}
+
+/* The same rows with the same types and affinities, and nothing pushed down: LIMIT keeps SQLite from looking through the subquery. */
+static const char reference[] = "(SELECT rowid AS rowid, _partition, _offset, _ts, _time, _key, line, n, x, kk, k FROM r LIMIT -1)";
+
+static char *rows_of(const char *sql, const char *table)
+{
+	struct buf b = BUF_INIT;
+	const char *mark = strstr(sql, "@");
+	buf_addf(&b, "%.*s%s%s", (int)(mark - sql), sql, table, mark + 1);
+	char *got = query(b.data);
+	buf_finish(&b);
+	return got;
+}
+
+static void test_property(void **state)
+{
+	random_topic();
+	fake->provider.statement_n++;
+	run("CREATE VIRTUAL TABLE r USING kafka('random', format = 'json', line TEXT, n, x INTEGER FROM '$.deep.x', kk TEXT FROM KEY, k FROM KEY)");
+	int compared = 0;
+	for (int i = 0; i < 6000; i++) {
+		struct buf sql = BUF_INIT;
+		static const char *const shapes[] = {
+			"SELECT _partition, _offset, line, n, x, quote(_key), quote(k), _ts FROM @", "SELECT count(*), min(_offset), max(_offset) FROM @", "SELECT max(_offset) FROM @", "SELECT min(_offset) FROM @",
+			"SELECT count(*) FROM @", "SELECT quote(kk), count(*) FROM @",
+		};
+		static const char *const orders[] = {" ORDER BY _partition, _offset", " ORDER BY _partition DESC, _offset DESC", " ORDER BY _partition, _offset DESC", " ORDER BY _offset DESC, _partition", " ORDER BY _offset, _partition", " ORDER BY rowid", " ORDER BY rowid DESC"};
+		uint32_t shape = rnd(6);
+		buf_adds(&sql, shapes[shape]);
+		random_where(&sql);
+		if (shape == 0) {
+			buf_adds(&sql, PICK(orders));
+			if (rnd(2))
+				buf_addf(&sql, " LIMIT %d", (int)rnd(12) - 1);
+			if (sql.data[sql.len - 1] != 'C' && strstr(sql.data, "LIMIT") && rnd(2))
+				buf_addf(&sql, " OFFSET %d", (int)rnd(5));
+		} else if (shape == 5) {
+			buf_adds(&sql, " GROUP BY kk ORDER BY 1");
+		}
+		char *a = rows_of(sql.data, "r");
+		char *b = rows_of(sql.data, reference);
+		if (strcmp(a, b) != 0)
+			fail_msg("query %d differs: %s\n  topic %s\n  plain %s", i, sql.data, a, b);
+		compared++;
+		free(a);
+		free(b);
+		buf_finish(&sql);
+	}
+	assert_int_equal(compared, 6000);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_full_scan, setup, teardown), cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_times, setup, teardown), cmocka_unit_test_setup_teardown(test_order, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_keys_and_bytes, setup, teardown), cmocka_unit_test_setup_teardown(test_self_join, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_path_functions, setup, teardown), cmocka_unit_test_setup_teardown(test_property, setup, teardown),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,467 @@
+/* A cursor: xFilter turns the plan into ranges and opens what the rows come from; xNext walks records, and the rows inside a record. Every
+ * wait is at most 100 ms and polls the cancel flag, because SQLite does not call its progress handler inside xFilter and xNext. */
+#include "vtab/cursor.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "core/time.h"
+#include "vtab/path_functions.h"
+
+enum {
+	POLL_MS = 100,
+	CANCEL_EVERY_ROWS = 4096,            /* rows between two looks at the cancel flag while batches are at hand */
+	HELD_MAX_BYTES = 64 << 20,           /* a topic in the inner loop of a join is kept in memory up to this size */
+	SLOW_SCAN_MS = 1000,                 /* from here on a notice says how to make it faster */
+};
+
+/* ---- opening and closing ---- */
+
+int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
+{
+	struct table *t = (struct table *)base;
+	struct cursor *c = xcalloc(1, sizeof *c);
+	module_enter_statement(t->module);
+	t->module->open_cursor_n++;
+	c->table = t;
+	c->id = ++t->module->cursor_id;
+	c->eof = true;
+	c->next = t->cursors;
+	c->prev = &t->cursors;
+	if (t->cursors)
+		t->cursors->prev = &c->next;
+	t->cursors = c;
+	*ret = &c->base;
+	return SQLITE_OK;
+}
+
+static void held_clear(struct held *h)
+{
+	for (size_t i = 0; i < h->batch_n; i++)
+		batch_unref(h->batches[i]);
+	free(h->batches);
+	free(h->ranges);
+	*h = (struct held){0};
+}
+
+static void close_source(struct cursor *c)
+{
+	if (c->source) {
+		stats_add(c->table->module->provider, c->source, &c->seen);
+		source_destroy(c->source);
+	}
+	c->source = NULL;
+	c->seen = (struct scan_stats){0};
+}
+
+/* Ends the running scan; what is kept for the next xFilter (decoder, held batches) stays. */
+static void scan_close(struct cursor *c)
+{
+	if (c->record && c->decoded) {
+		struct err ignored = ERR_INIT;
+		cursor_count_errors(c, &ignored);
+	}
+	close_source(c);
+	if (c->producer == PRODUCE_ORDERED)
+		order_finish(&c->merge);
+	if (c->producer == PRODUCE_CHANGELOG) {
+		changelog_unref(c->changelog);
+		c->changelog = NULL;
+	}
+	if (c->producer == PRODUCE_SOURCE)
+		batch_unref(c->batch);
+	if (c->holding && !c->held.complete) {
+		held_clear(&c->held);
+		c->holding = false;
+	}
+	c->holding = false;
+	c->batch = NULL;
+	c->record = NULL;
+	c->row = c->row_n = 0;
+	c->decoded = false;
+	c->producer = PRODUCE_NOTHING;
+	if (c->scanning) {
+		scan_finish(&c->scan);
+		plan_finish(&c->plan);
+	}
+	c->scanning = false;
+	c->eof = true;
+}
+
+int cursor_close(sqlite3_vtab_cursor *base)
+{
+	struct cursor *c = (struct cursor *)base;
+	scan_close(c);
+	held_clear(&c->held);
+	decoder_destroy(c->decoder);
+	free(c->wanted);
+	*c->prev = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	if (--c->table->module->open_cursor_n == 0)
+		path_functions_rest(c->table->module);
+	free(c);
+	return SQLITE_OK;
+}
+
+/* ---- what the query touches ---- */
+
+static bool column_used(uint64_t col_used, int column)
+{
+	return col_used >> (column < 63 ? column : 63) & 1;
+}
+
+/* Compiles the decoder for the columns that the query touches; keeps the old one if they are the same. */
+static bool prepare_columns(struct cursor *c, struct err *err)
+{
+	struct table *t = c->table;
+	const struct stream *s = t->stream;
+	uint64_t used = c->plan.col_used;
+	bool same = c->wanted != NULL;
+	bool payload = t->multi_row || column_used(used, HIDDEN_ERROR);
+	bool key = column_used(used, HIDDEN_KEY), value = column_used(used, HIDDEN_VALUE) || column_used(used, HIDDEN_SCHEMA_ID);
+	bool headers = column_used(used, HIDDEN_HEADERS);
+	if (!c->wanted)
+		c->wanted = xcalloc(s->column_n, sizeof *c->wanted);
+	for (size_t i = 0; i < s->column_n; i++) {
+		/* The error text of a row is about all of its columns. */
+		bool wanted = column_used(used, (int)i + HIDDEN_N) || column_used(used, HIDDEN_ERROR);
+		same = same && c->wanted[i] == wanted;
+		c->wanted[i] = wanted;
+		payload = payload || wanted;
+		if (wanted) {
+			key = key || s->columns[i].origin == COLUMN_FROM_KEY;
+			value = value || s->columns[i].origin == COLUMN_FROM_VALUE;
+			headers = headers || s->columns[i].origin == COLUMN_FROM_HEADER;
+		}
+	}
+	/* Paths of expressions on _value join the decoder later, as they are met. */
+	payload = payload || column_used(used, HIDDEN_VALUE);
+	value = value || t->multi_row || column_used(used, HIDDEN_ERROR);
+	key = key || c->scan.keyed || s->kind == STREAM_CHANGELOG;
+	if (s->kind == STREAM_CHANGELOG)
+		value = headers = true;
+	c->need = (key ? SCAN_NEED_KEY : 0u) | (value ? SCAN_NEED_VALUE : 0u) | (headers ? SCAN_NEED_HEADERS : 0u);
+	c->payload = payload;
+	if (!payload || (same && c->decoder))
+		return true;
+	decoder_destroy(c->decoder);
+	c->decoder = decoder_create(s, c->wanted, err);
+	c->decoder_id = ++t->module->cursor_id;
+	c->path_n = 0;
+	return c->decoder != NULL;
+}
+
+/* ---- producers ---- */
+
+static void set_record(struct cursor *c, const struct record *r, int32_t partition)
+{
+	c->record = r;
+	c->partition = partition;
+	c->row = 0;
+	c->row_n = 1;
+	if (c->payload) {
+		c->load_n++;
+		c->row_n = decoder_load(c->decoder, r);
+	}
+}
+
+bool cursor_widen(struct cursor *c, struct err *err)
+{
+	if (!(c->need & SCAN_NEED_VALUE))
+		return err_set(err, ERR_INTERNAL, "a column of %s is read that the query did not name", c->table->stream->topic);
+	for (size_t i = 0; i < c->table->stream->column_n; i++)
+		c->wanted[i] = true;
+	struct decoder *wide = decoder_create(c->table->stream, c->wanted, err);
+	if (!wide)
+		return false;
+	decoder_destroy(c->decoder);
+	c->decoder = wide;
+	c->decoder_id = ++c->table->module->cursor_id;
+	c->path_n = 0;
+	c->payload = true;
+	size_t row = c->row;
+	set_record(c, c->record, c->partition);
+	c->row = row;
+	return true;
+}
+
+static void hold(struct cursor *c, struct batch *b)
+{
+	struct held *h = &c->held;
+	h->bytes += b->block_used + b->record_n * sizeof *b->records;
+	if (h->bytes > HELD_MAX_BYTES) {
+		held_clear(h);
+		h->too_big = true;
+		c->holding = false;
+		return;
+	}
+	h->batches = xreallocarray(h->batches, h->batch_n + 1, sizeof *h->batches);
+	h->batches[h->batch_n++] = batch_ref(b);
+}
+
+static bool next_batch(struct cursor *c, struct err *err)
+{
+	struct provider *p = c->table->module->provider;
+	c->record_i = 0;
+	if (c->producer == PRODUCE_HELD) {
+		c->batch = c->held_i < c->held.batch_n ? c->held.batches[c->held_i++] : NULL;
+		return cancel_check(p->cancel, err);
+	}
+	batch_unref(c->batch);
+	c->batch = NULL;
+	for (;;) {
+		struct batch *b = NULL;
+		enum source_status status = source_next(c->source, POLL_MS, &b, err);
+		stats_add(p, c->source, &c->seen);
+		switch (status) {
+		case SOURCE_BATCH:
+			c->batch = b;
+			if (c->holding)
+				hold(c, b);
+			return true;
+		case SOURCE_IDLE:
+			if (!cancel_check(p->cancel, err))
+				return false;
+			break;
+		case SOURCE_END:
+			c->held.complete = c->holding;
+			return true;
+		case SOURCE_ERROR:
+			return false;
+		}
+	}
+}
+
+/* Moves to the next record of the producer; c->record = NULL at the end. */
+static bool next_record(struct cursor *c, struct err *err)
+{
+	switch (c->producer) {
+	case PRODUCE_SOURCE:
+	case PRODUCE_HELD:
+		if (!c->batch || c->record_i == c->batch->record_n) {
+			if (!next_batch(c, err))
+				return false;
+			if (!c->batch) {
+				c->record = NULL;
+				return true;
+			}
+		}
+		c->record = &c->batch->records[c->record_i++];
+		c->partition = c->batch->partition;
+		return true;
+	case PRODUCE_ORDERED: {
+		const struct record *r = NULL;
+		if (!order_next(&c->merge, &c->batch, &r, err))
+			return false;
+		c->record = r;
+		if (r)
+			c->partition = c->batch->partition;
+		return true;
+	}
+	case PRODUCE_CHANGELOG: {
+		const struct changelog_row *row = c->changelog_i < c->changelog_end ? changelog_at(c->changelog, c->changelog_i++) : NULL;
+		c->record = row ? &row->record : NULL;
+		if (row)
+			c->partition = row->partition;
+		return true;
+	}
+	case PRODUCE_NOTHING:
+		break;
+	}
+	c->record = NULL;
+	return true;
+}
+
+/* Row checks that we claimed, and those that save the decoding. */
+static bool row_passes(struct cursor *c)
+{
+	const struct record *r = c->record;
+	const struct scan *s = &c->scan;
+	static const struct interval plain_years = {-62167219200000, 253402300799999};
+	if (s->ts_given && (r->ts_ms == TIME_NONE || !interval_has(s->ts, r->ts_ms)))
+		return false;
+	if (s->time_given && (r->ts_ms == TIME_NONE || (interval_has(plain_years, r->ts_ms) && !interval_has(s->time_ts, r->ts_ms))))
+		return false;
+	if (s->keyed && !scan_key_matches(s, record_key(r)))
+		return false;
+	if (c->filter_rows && !prefilter_keep((void *)&s->prefilter, record_key(r), record_value(r)))
+		return false;
+	return true;
+}
+
+static void report_too_large(struct cursor *c)
+{
+	struct provider *p = c->table->module->provider;
+	const struct record *r = c->record;
+	if (!p->impl->bad_message)
+		return;
+	char text[96];
+	sqlite3_snprintf(sizeof text, text, "a message of %u bytes is larger than allowed", r->size);
+	struct bad_message bad = {
+		.cluster = c->table->stream->cluster, .topic = c->table->stream->topic, .partition = c->partition, .offset = r->offset, .ts_ms = r->ts_ms, .stage = "size", .text = text, .sample = record_value(r),
+	};
+	p->impl->bad_message(p, &bad);
+}
+
+static bool advance(struct cursor *c, struct err *err)
+{
+	struct provider *p = c->table->module->provider;
+	if (c->decoded && !cursor_count_errors(c, err))
+		return false;
+	if (c->record && c->row + 1 < c->row_n) {
+		c->row++;
+		p->stats.row_n++;
+		return true;
+	}
+	for (;;) {
+		if (++c->row_tick % CANCEL_EVERY_ROWS == 0 && !cancel_check(p->cancel, err))
+			return false;
+		if (!next_record(c, err))
+			return false;
+		if (!c->record) {
+			c->eof = true;
+			return true;
+		}
+		if (!c->check_rows || row_passes(c))
+			break;
+		p->stats.outside_n++;
+	}
+	if (c->record->too_large) {
+		report_too_large(c);
+		if (p->strict)
+			return err_set(err, ERR_TOO_LARGE, "%s partition %d offset %lld: a message of %u bytes", c->table->stream->topic, c->partition, (long long)c->record->offset, c->record->size);
+	}
+	set_record(c, c->record, c->partition);
+	p->stats.row_n++;
+	return true;
+}
+
+/* ---- xFilter ---- */
+
+static bool same_ranges(const struct held *h, const struct scan *s)
+{
+	return h->ranges && h->range_n == s->range_n && memcmp(h->ranges, s->ranges, s->range_n * sizeof *s->ranges) == 0;
+}
+
+static bool is_ordered(const struct plan_order *o)
+{
+	return o->ts || o->offset < 0 || o->partition < 0 || (o->offset && !o->partition);
+}
+
+static bool open_producer(struct cursor *c, struct err *err)
+{
+	struct table *t = c->table;
+	struct provider *p = t->module->provider;
+	struct scan *s = &c->scan;
+	if (s->range_n == 0)
+		return true;
+	struct scan_request request = {
+		.topic = t->stream->topic, .ranges = s->ranges, .range_n = s->range_n, .need = c->need,
+		.order = s->order.partition > 0 ? SCAN_ORDER_PARTITION_OFFSET : SCAN_ORDER_ANY,
+		.row_hint = s->row_hint, .max_message_bytes = p->max_message_bytes, .gap_policy = p->gap_policy, .cancel = p->cancel,
+	};
+	if (s->prefilter.term_n)
+		request.filter = (struct scan_filter){.keep = prefilter_keep, .arg = &s->prefilter};
+	bool ordered = is_ordered(&s->order);
+	/* One partition, rising: the source's own order will do. */
+	if (ordered && s->range_n == 1 && !s->order.ts && s->order.offset > 0)
+		ordered = false;
+	if (ordered && s->range_n == 1 && s->order.ts > 0)
+		ordered = false;
+	if (ordered) {
+		order_init(&c->merge, t->module, t->stream->cluster, &request, s->order, s->row_hint);
+		c->producer = PRODUCE_ORDERED;
+		return true;
+	}
+	if (same_ranges(&c->held, s) && (c->held.need & c->need) == c->need) {
+		if (c->held.complete) {
+			c->producer = PRODUCE_HELD;
+			c->held_i = 0;
+			c->filter_rows = s->prefilter.term_n > 0;
+			c->check_rows = c->check_rows || c->filter_rows;
+			return true;
+		}
+		if (!c->held.too_big) {
+			c->holding = true;
+			/* Kept for other values too: read all, filter what is given out. */
+			c->filter_rows = s->prefilter.term_n > 0;
+			c->check_rows = c->check_rows || c->filter_rows;
+			request.filter = (struct scan_filter){0};
+			if (prefilter_reads_key(&s->prefilter))
+				request.need |= SCAN_NEED_KEY;
+			if (prefilter_reads_value(&s->prefilter))
+				request.need |= SCAN_NEED_VALUE;
+			c->held.need = request.need;
+			c->need = request.need;
+		}
+	} else {
+		bool too_big = c->held.too_big;
+		held_clear(&c->held);
+		c->held = (struct held){.ranges = xreallocarray(NULL, s->range_n, sizeof *s->ranges), .range_n = s->range_n, .need = c->need, .too_big = too_big};
+		memcpy(c->held.ranges, s->ranges, s->range_n * sizeof *s->ranges);
+	}
+	if (!scan_open(t->module, t->stream->cluster, &request, &c->source, err))
+		return false;
+	c->producer = PRODUCE_SOURCE;
+	return true;
+}
+
+static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct err *err)
+{
+	struct table *t = c->table;
+	struct module *m = t->module;
+	if (!scan_init(&c->scan, t, &c->plan, argc, argv, m->plans != NULL, err)) {
+		plan_finish(&c->plan);
+		return false;
+	}
+	c->scanning = true;
+	if (!prepare_columns(c, err))
+		return false;
+	c->filter_rows = false;
+	c->check_rows = c->scan.ts_given || c->scan.time_given || c->scan.keyed;
+	if (m->plans)
+		return scan_ranges(&c->scan, t, err) && scan_explain(&c->scan, t, m->plans, err);
+	if (c->scan.nothing)
+		return true;
+	if (t->stream->kind == STREAM_CHANGELOG) {
+		c->producer = PRODUCE_CHANGELOG;
+		return changelog_open(t, &c->scan, &c->changelog, &c->changelog_i, &c->changelog_end, err);
+	}
+	return scan_ranges(&c->scan, t, err) && open_producer(c, err);
+}
+
+int cursor_filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
+{
+	struct cursor *c = (struct cursor *)base;
+	struct err err = ERR_INIT;
+	module_enter_statement(c->table->module);
+	scan_close(c);
+	plan_parse(number, text, &c->plan);
+	c->eof = false;
+	c->started_mono_ms = time_mono_ms();
+	if (start_scan(c, argc, argv, &err)) {
+		if (c->producer == PRODUCE_NOTHING) {
+			c->eof = true;
+			return SQLITE_OK;
+		}
+		if (advance(c, &err))
+			return SQLITE_OK;
+	}
+	c->eof = true;
+	return table_fail(c->table, &err);
+}
+
+int cursor_next(sqlite3_vtab_cursor *base)
+{
+	struct cursor *c = (struct cursor *)base;
+	struct err err = ERR_INIT;
+	if (advance(c, &err))
+		return SQLITE_OK;
+	c->eof = true;
+	return table_fail(c->table, &err);
+}
+
+int cursor_eof(sqlite3_vtab_cursor *base)
+{
+	return ((struct cursor *)base)->eof;
+}

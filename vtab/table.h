@@ -1,0 +1,111 @@
+/* Inside of vtab/: what its files share. A `module` belongs to one database connection, a `table` to one declared stream in it, a `cursor`
+ * to one running scan. All of it runs on the connection's thread.
+ *
+ *   args.c     text of CREATE VIRTUAL TABLE  <->  struct stream          module.c   create, connect, destroy, error passing
+ *   plan.c     xBestIndex: constraints -> idxNum, idxStr                  filter.c   xFilter: plan and values -> struct scan
+ *   cursor.c   rows out of batches                                        columns.c  hidden columns and fields -> SQLite values
+ *   scan.c     offset ranges, frozen bounds, time -> offset              order.c    rows in descending or merged offset order
+ *   prefilter.c  rejecting messages by their bytes                       changelog.c  last value per key
+ *   update.c   INSERT, DELETE, UPDATE                                     path_functions.c  ->, ->>, json_extract on _value */
+#ifndef WEIR_VTAB_TABLE_H
+#define WEIR_VTAB_TABLE_H
+
+#include "codec/codec.h"
+#include "core/buf.h"
+#include "core/provider.h"
+#include "vtab/sqlite.h"
+#include "vtab/vtab.h"
+
+/* Hidden columns come first in the declaration: SQLite tells which columns a query touches by a mask of 64 bits, and its last bit stands
+ * for all columns from 63 on. So a query on _ts stays cheap on a table of 200 columns. SELECT * and INSERT without names skip hidden ones. */
+enum hidden {
+	HIDDEN_TOPIC,
+	HIDDEN_PARTITION,
+	HIDDEN_OFFSET,
+	HIDDEN_TS,
+	HIDDEN_TIME,
+	HIDDEN_TS_TYPE,
+	HIDDEN_KEY,
+	HIDDEN_VALUE,
+	HIDDEN_HEADERS,
+	HIDDEN_SIZE,
+	HIDDEN_SCHEMA_ID,
+	HIDDEN_ERROR,
+	HIDDEN_INDEX,
+	HIDDEN_ROWTIME,
+	HIDDEN_ROWPARTITION,
+	HIDDEN_ROWOFFSET,
+	HIDDEN_N,
+};
+extern const char *const hidden_names[HIDDEN_N];
+bool hidden_name_known(const char *name);            /* ASCII case-insensitive */
+
+struct changelog;
+
+/* Bounds of one topic, asked for once and kept for the statement, so that two scans of one statement see the same end. */
+struct frozen {
+	char *cluster;                       /* NULL = current */
+	char *topic;
+	struct topic_info info;
+	struct partition_bounds *bounds;     /* info.partition_n of them; low and end already narrowed by --from and --until */
+	struct frozen *next;
+};
+
+/* What was found out about how a topic's keys were partitioned. Kept for the connection. */
+struct detected {
+	char *cluster;
+	char *topic;
+	int32_t partition_n;
+	enum partitioner partitioner;        /* PARTITIONER_NONE: nothing certain */
+	size_t key_n;                        /* distinct keys that agreed */
+	struct detected *next;
+};
+
+struct module {
+	sqlite3 *db;
+	struct provider *provider;
+	struct scan_plan_list *plans;        /* set while EXPLAIN SCAN collects */
+	uint64_t statement_n;                /* of the frozen bounds */
+	int open_cursor_n;
+	uint64_t cursor_id;                  /* last one given */
+	struct frozen *frozen;
+	struct detected *detected;
+	struct table *tables;                /* all connected */
+	sqlite3_stmt *json_fallback[3];      /* SQLite's own json_extract, ->, ->> (path_functions.c) */
+};
+
+struct table {
+	sqlite3_vtab base;                   /* first, SQLite's */
+	struct module *module;
+	struct stream *stream;
+	struct table *next, **prev;          /* module's list */
+	struct cursor *cursors;              /* open ones */
+	bool multi_row;                      /* a record may give several rows */
+	bool key_column_whole;               /* some column is the whole key as text */
+	int64_t row_estimate;                /* records between the bounds as last seen, -1 = never seen */
+	int32_t partition_estimate;
+	struct changelog *changelog;         /* of the running statement */
+	unsigned changelog_lookup_n;         /* look-ups of one key in this statement, before the table was loaded */
+	struct writer *writer;               /* update.c: open in a transaction */
+};
+
+/* module.c */
+int table_fail(struct table *t, const struct err *err);                /* sets zErrMsg and provider->last_error; gives the SQLite code */
+void module_fail(struct module *m, const struct err *err, char **ret_text);
+int err_sqlite_code(const struct err *err);
+bool same_name(const char *a, const char *b);                         /* both may be NULL */
+/* Called before a scan starts: drops what belongs to an earlier statement. */
+void module_enter_statement(struct module *m);
+void notice(struct module *m, enum notice_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+/* args.c */
+/* Gives columns without FROM their default path, once the format is known. */
+void stream_default_paths(struct stream *s);
+bool format_is_json(const struct stream *s);
+
+static inline size_t payload_column(int column)
+{
+	return (size_t)(column - HIDDEN_N);
+}
+
+#endif
