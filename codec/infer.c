@@ -265,10 +265,11 @@ static size_t add_columns(struct stream *s, const struct survey *v, const struct
 		left_out = infer_json_columns(s, samples, sample_n, strcasecmp(f, "jsonl") == 0);
 	else if (strcasecmp(f, "csv") == 0 || strcasecmp(f, "tsv") == 0)
 		left_out = infer_csv_columns(s, samples, sample_n);
-	if (s->column_n == 0 && left_out == 0) {
+	if (s->column_n == 0) {
 		bool json = strncasecmp(f, "json", 4) == 0;
 		bool raw = strcasecmp(f, "raw") == 0;
-		infer_add_column(s, "value", raw ? COLUMN_BLOB : json ? COLUMN_JSON : text_type(v), json ? "$" : NULL, NULL);
+		const char *path = !json ? NULL : s->explode ? "@" : "$";
+		infer_add_column(s, "value", raw ? COLUMN_BLOB : json ? COLUMN_JSON : text_type(v), path, NULL);
 	}
 	return left_out;
 }
