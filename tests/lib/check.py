@@ -141,7 +141,7 @@ def pytest(folder, name, limit_s, args, env=None, each_s=120):
     junit = ROOT / "build" / f"junit-{name}.xml"
     junit.parent.mkdir(exist_ok=True)
     junit.unlink(missing_ok=True)
-    status = run([sys.executable, "-m", "pytest", folder, "-q", "-ra", "--color=auto", f"--timeout={each_s}",
+    status = run([sys.executable, "-m", "pytest", folder, "-q", "-ra", "--tb=short", "--color=auto", f"--timeout={each_s}",
                   f"--junitxml={junit}", "-p", "no:cacheprovider", *args], limit_s, env)
     result = Result()
     if junit.exists():

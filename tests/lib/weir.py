@@ -69,6 +69,7 @@ def start(*args, env=None, cwd=None, **popen):
     """Starts weir and returns the Popen (pipes for all three unless given otherwise)."""
     for name in ("stdin", "stdout", "stderr"):
         popen.setdefault(name, subprocess.PIPE)
+    assert binary().exists(), f"{binary()} is not built"
     return subprocess.Popen([str(binary()), *map(str, args)], env=clean_env(env), cwd=cwd, preexec_fn=die_with_parent, **popen)
 
 
