@@ -2,6 +2,8 @@
 
     with Embedded([topic_file, ...], flags=[]) as broker:
         broker.bootstrap
+        broker.tell("down 1")                   # faults: down ID | up ID | rtt ID MS | leader TOPIC PARTITION ID | fail API_KEY CODE COUNT
+        broker.tell("load FILE")                # more records, as for the files of the start; or topic NAME PARTITIONS
 
 The program is called with the files (their form: tests/sql/README.md, "What the broker reads"), answers with the line
 `bootstrap=127.0.0.1:PORT` on stdout when all records can be read, and ends when its stdin does. WEIR_TEST_BROKER names it
@@ -30,7 +32,7 @@ class Embedded:
     def __enter__(self):
         self._proc = subprocess.Popen(self._argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=clean_env(),
                                       preexec_fn=die_with_parent)
-        line = self._first_line()
+        line = self._line()
         if not line.startswith("bootstrap="):
             self._proc.kill()
             _, err = self._proc.communicate()
@@ -45,7 +47,15 @@ class Embedded:
             self._proc.kill()
             self._proc.communicate()
 
-    def _first_line(self):
+    def tell(self, command):
+        """Gives the broker a command and waits until it is carried out."""
+        self._proc.stdin.write(command.encode() + b"\n")
+        self._proc.stdin.flush()
+        answer = self._line()
+        if answer != "ok":
+            raise RuntimeError(f"{command!r}: {answer!r}")
+
+    def _line(self):
         end, data = time.monotonic() + self._timeout_s, b""
         fd = self._proc.stdout.fileno()
         while b"\n" not in data:
