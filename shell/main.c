@@ -1,0 +1,83 @@
+/* weir: options, then a subcommand or the shell. */
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+#include "core/alloc.h"
+#include "shell/host.h"
+#include "shell/options.h"
+#include "shell/shell.h"
+#include "shell/version.h"
+
+static void out_of_memory(size_t bytes_n)
+{
+	static const char text[] = "weir: out of memory\n";
+	(void)bytes_n;
+	(void)!write(STDERR_FILENO, text, sizeof text - 1);
+	_exit(EXIT_USAGE);
+}
+
+static int print_text(struct buf *text)
+{
+	bool ok = fwrite(text->data, 1, text->len, stdout) == text->len && fflush(stdout) == 0;
+	buf_finish(text);
+	return ok ? EXIT_OK : EXIT_USAGE;
+}
+
+static int fail(const struct err *err)
+{
+	report_usage(err);
+	return err_exit_code(err);
+}
+
+static int command_explain(const struct options *o)
+{
+	return explain_error(o->rest_n ? o->rest[0] : NULL);
+}
+
+static int command_not_built(const struct options *o)
+{
+	struct err err = ERR_INIT;
+	err_set(&err, ERR_NOT_BUILT, "weir %s is not available in this version", o->command);
+	return fail(&err);
+}
+
+static const struct {
+	const char *name;
+	int (*run)(const struct options *o);
+} commands[] = {
+	{"explain", command_explain},
+	{"demo", command_not_built},
+	{"run", command_not_built},
+	{"mount", command_not_built},
+	{"umount", command_not_built},
+};
+
+int main(int argc, char **argv)
+{
+	struct options o;
+	struct err err = ERR_INIT;
+	struct buf text = BUF_INIT;
+	int code = EXIT_USAGE;
+
+	/* Passwords live in this process: no core dump, no ptrace by others. */
+	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	alloc_set_handler(out_of_memory);
+	if (!options_parse(&o, argc, argv, &err)) {
+		code = fail(&err);
+	} else if (o.help) {
+		options_help(&text);
+		code = print_text(&text);
+	} else if (o.version) {
+		version_text(&text);
+		code = print_text(&text);
+	} else if (!o.command) {
+		code = shell_main(&o, NULL);
+	} else {
+		for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+			if (strcmp(commands[i].name, o.command) == 0)
+				code = commands[i].run(&o);
+	}
+	options_finish(&o);
+	return code;
+}

@@ -1,0 +1,13 @@
+/* sql/versions.h */
+#include "sql/versions.h"
+
+#include <jansson.h>
+#include "kafka/version.h"
+#include "vtab/sqlite.h"
+
+void sql_versions(struct buf *to)
+{
+	kafka_version(to);
+	buf_addf(to, "SQLite %s\n", sqlite3_libversion());
+	buf_adds(to, "jansson " JANSSON_VERSION "\n");
+}
