@@ -92,6 +92,7 @@ void print_begin(struct print *p, const struct print_settings *set, struct out *
 	p->color = set->color && (out->tty || set->color_always);
 	p->ascii = set->ascii && out->tty;
 	p->screen_columns = out->tty ? set->screen_columns : 0;
+	p->cells = xcalloc((size_t)p->column_n + 1, sizeof *p->cells);
 	p->columns = xcalloc((size_t)p->column_n + 1, sizeof *p->columns);
 	for (int i = 0; i < p->column_n; i++) {
 		p->columns[i].name = xstrdup(print_stmt_column_name(stmt, i));
@@ -101,18 +102,12 @@ void print_begin(struct print *p, const struct print_settings *set, struct out *
 	p->impl->begin(p);
 }
 
-enum { CELLS_ON_STACK = 64 };
-
 void print_row(struct print *p, sqlite3_stmt *stmt)
 {
-	struct cell few[CELLS_ON_STACK];
-	struct cell *cells = p->column_n <= CELLS_ON_STACK ? few : xcalloc((size_t)p->column_n, sizeof *cells);
 	for (int i = 0; i < p->column_n; i++)
-		print_stmt_cell(stmt, i, &cells[i]);
+		print_stmt_cell(stmt, i, &p->cells[i]);
 	p->row_n++;
-	p->impl->row(p, cells);
-	if (cells != few)
-		free(cells);
+	p->impl->row(p, p->cells);
 }
 
 void print_tick(struct print *p, int64_t now_ms)
@@ -129,6 +124,7 @@ void print_end(struct print *p)
 	for (int i = 0; i < p->column_n; i++)
 		free(p->columns[i].name);
 	free(p->columns);
+	free(p->cells);
 	buf_finish(&p->scratch);
 	p->impl = NULL;
 }

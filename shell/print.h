@@ -68,6 +68,7 @@ struct print {
 	struct out *out;
 	const char *table;                   /* insert mode's name */
 	struct print_column *columns;
+	struct cell *cells;                  /* of the current row */
 	int column_n;
 	int64_t row_n;
 	bool safe;                           /* escape what is unsafe on a terminal */

@@ -2,12 +2,12 @@
 #include "sql/versions.h"
 
 #include <jansson.h>
-#include "kafka/version.h"
+#include "kafka/cluster.h"
 #include "vtab/sqlite.h"
 
 void sql_versions(struct buf *to)
 {
-	kafka_version(to);
+	buf_addf(to, "librdkafka %s\n", cluster_library_version());
 	buf_addf(to, "SQLite %s\n", sqlite3_libversion());
 	buf_adds(to, "jansson " JANSSON_VERSION "\n");
 }
