@@ -128,7 +128,7 @@ struct client *client_create(enum client_kind kind, const char *name, const stru
 	void (*dr_cb)(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque), void *dr_arg, struct err *err)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
-	if (!kafka_config_apply(config, kind == CLIENT_WRITE, settings, conf, err)) {
+	if (!kafka_config_apply(config, kind, settings, conf, err)) {
 		rd_kafka_conf_destroy(conf);
 		return NULL;
 	}
@@ -179,6 +179,20 @@ void client_unref(struct client *c)
 rd_kafka_t *client_rk(struct client *c)
 {
 	return c->rk;
+}
+
+int64_t client_queue_max_bytes(struct client *c)
+{
+	char text[32];
+	size_t size = sizeof text;
+	if (rd_kafka_conf_get(rd_kafka_conf(c->rk), "queued.max.messages.kbytes", text, &size) != RD_KAFKA_CONF_OK)
+		return 1 << 20;
+	return strtoll(text, NULL, 10) * 1024;
+}
+
+enum client_kind client_kind_of(const struct client *c)
+{
+	return c->kind;
 }
 
 const char *client_name(const struct client *c)

@@ -7,13 +7,9 @@
 #include <librdkafka/rdkafka.h>
 #include "core/cancel.h"
 #include "kafka/config.h"
+#include "kafka/config_apply.h"
 
 struct client;
-
-enum client_kind {
-	CLIENT_READ,                         /* consumer without a group */
-	CLIENT_WRITE,                        /* idempotent producer */
-};
 
 /* settings: extra key, value pairs that win over config, NULL-terminated; may be NULL. dr_cb for CLIENT_WRITE, called from rd_kafka_poll with
  * dr_arg as the handle's opaque (client_opaque_of). name is what messages call the cluster; copied. */
@@ -23,6 +19,8 @@ struct client *client_ref(struct client *c);
 void client_unref(struct client *c);
 rd_kafka_t *client_rk(struct client *c);
 void *client_dr_arg(void *opaque);           /* dr_arg from the opaque that dr_cb gets */
+
+int64_t client_queue_max_bytes(struct client *c);    /* queued.max.messages.kbytes as it is in force */
 
 /* Serves librdkafka's callbacks (errors, delivery reports). */
 void client_poll(struct client *c, int wait_ms);
@@ -48,6 +46,7 @@ bool client_call(struct client *c, struct cancel *cancel, int64_t timeout_ms, co
 
 /* Err for a librdkafka code that concerns `what` ("topic \"x\"", "group g"). Always false. */
 bool client_err(struct client *c, struct err *err, rd_kafka_resp_err_t code, const char *what);
+enum client_kind client_kind_of(const struct client *c);
 const char *client_name(const struct client *c);
 
 #endif

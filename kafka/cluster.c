@@ -142,19 +142,19 @@ void cluster_notify(struct cluster *c, enum notice_level level, const char *fmt,
 
 /* ---- handles */
 
-static struct client *new_read_client(struct cluster *c, struct err *err)
+static struct client *new_read_client(struct cluster *c, enum client_kind kind, struct err *err)
 {
 	if (!*cluster_bootstrap(c)) {
 		err_set(err, ERR_NO_CLUSTER, "cluster %s: no bootstrap.servers", c->name);
 		return NULL;
 	}
-	return client_create(CLIENT_READ, c->name, c->config, NULL, NULL, NULL, err);
+	return client_create(kind, c->name, c->config, NULL, NULL, NULL, err);
 }
 
 bool cluster_client(struct cluster *c, struct client **ret, struct err *err)
 {
 	if (!c->client) {
-		c->client = new_read_client(c, err);
+		c->client = new_read_client(c, CLIENT_READ_SMALL, err);
 		if (!c->client)
 			return false;
 	}
@@ -163,18 +163,23 @@ bool cluster_client(struct cluster *c, struct client **ret, struct err *err)
 }
 
 /* Two scans cannot share a handle: librdkafka has one fetch position per topic and partition in it. */
-struct client *cluster_lend(struct cluster *c, struct err *err)
+struct client *cluster_lend(struct cluster *c, enum client_kind kind, struct err *err)
 {
 	struct client *client;
-	if (!c->client_lent) {
+	if (kind == CLIENT_READ_SMALL && !c->client_lent) {
 		if (!cluster_client(c, &client, err))
 			return NULL;
 		c->client_lent = true;
 		return client_ref(client);
 	}
-	if (c->spare_n > 0)
-		return c->spare[--c->spare_n];
-	return new_read_client(c, err);
+	for (int i = 0; i < c->spare_n; i++) {
+		if (client_kind_of(c->spare[i]) != kind)
+			continue;
+		client = c->spare[i];
+		c->spare[i] = c->spare[--c->spare_n];
+		return client;
+	}
+	return new_read_client(c, kind, err);
 }
 
 void cluster_return(struct cluster *c, struct client *client, bool healthy)

@@ -5,7 +5,7 @@
 #include "kafka/client.h"
 #include "kafka/cluster.h"
 
-enum { CLUSTER_SPARE_MAX = 2 };
+enum { CLUSTER_SPARE_MAX = 3 };
 
 struct cluster {
 	char *name;
@@ -31,7 +31,7 @@ struct cluster {
 };
 
 bool cluster_client(struct cluster *c, struct client **ret, struct err *err);      /* borrowed; created if needed */
-struct client *cluster_lend(struct cluster *c, struct err *err);                   /* a read client of one's own: give it back with cluster_return */
+struct client *cluster_lend(struct cluster *c, enum client_kind kind, struct err *err);       /* a read client of one's own: give it back with cluster_return */
 void cluster_return(struct cluster *c, struct client *client, bool healthy);
 /* Makes the client know the topic's leaders. */
 bool cluster_introduce(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, struct err *err);

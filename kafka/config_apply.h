@@ -6,6 +6,12 @@
 #include <librdkafka/rdkafka.h>
 #include "kafka/config.h"
 
-bool kafka_config_apply(const struct kafka_config *c, bool producer, const char *const *settings, rd_kafka_conf_t *conf, struct err *err);
+enum client_kind {
+	CLIENT_READ_SMALL,                   /* consumer without a group, small fetches: metadata, point reads and the start of every scan */
+	CLIENT_READ,                         /* the same with fetches sized for a long scan */
+	CLIENT_WRITE,                        /* idempotent producer */
+};
+
+bool kafka_config_apply(const struct kafka_config *c, enum client_kind kind, const char *const *settings, rd_kafka_conf_t *conf, struct err *err);
 
 #endif

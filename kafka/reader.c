@@ -6,8 +6,12 @@
  * done when its position has reached the frozen end: by a message's offset, or by PARTITION_EOF (a partition's tail may be markers only).
  * Rows are never counted.
  *
+ * A scan starts on the cluster's own handle, whose fetches are small, so the first row comes at once and a LIMIT reads little. When it goes
+ * on, a second handle with large fetches connects in the background, and the partitions move there, each at the position it has reached.
+ *
  * librdkafka 2.0.2 stops fetching when its queue is full and looks again only when something wakes its broker thread, up to 1 s later. So
- * when a full queue has been drained to less than half, each leader is sent one small ListOffsets request whose answer nobody waits for.
+ * when a queue that may have been full has been drained to less than half, each leader is sent one small ListOffsets request whose answer
+ * nobody waits for; and again at growing distances until something arrives.
  *
  * What can happen, and what is done (docs/kafka.md has the reasons):
  *   offset deleted under the scan   OFFSET_OUT_OF_RANGE -> ask for the new start; ERR_GAP naming the lost range, or a notice and go on there
@@ -33,11 +37,13 @@ enum {
 	BATCH_BYTES = 256 * 1024,
 	BATCH_FREE_MAX = 4,
 	MAX_MESSAGE_BYTES = 16 * 1024 * 1024,
-	QUEUE_FULL_BYTES = 4 * 1024 * 1024,  /* two thirds of queued.max.messages.kbytes: from here on the fetcher may have stopped */
+	GROW_BYTES = 384 * 1024,             /* this much read and more to come: go on with large fetches */
 	TOPIC_CHECK_MS = 5000,
 	STALL_LOOK_MS = 1000,                /* without progress for so long: find out why */
 	BAD_STRIKES = 3,
-	WAKE_EVERY_MS = 20,
+	WAKE_FIRST_MS = 4,                   /* a wake-up brought nothing for so long: again, at doubling distances up to WAKE_LAST_MS */
+	WAKE_LAST_MS = 500,
+	WAKE_IDLE_MS = 20,                   /* queue empty and nothing arrives: wake even if it never looked full */
 };
 
 enum part_state { PART_WAITING, PART_RUNNING, PART_DONE };
@@ -45,6 +51,7 @@ enum part_state { PART_WAITING, PART_RUNNING, PART_DONE };
 struct part {
 	int32_t partition;
 	enum part_state state;
+	bool started;                        /* librdkafka fetches it */
 	int64_t next;                        /* first offset not yet passed */
 	int64_t end;
 	bool reached;                        /* seen in the callback: stop it outside */
@@ -70,6 +77,10 @@ struct reader {
 	int32_t part_of_n;
 	size_t done_n;
 	size_t current;                      /* SCAN_ORDER_PARTITION_OFFSET: the one that runs */
+	bool grown;                          /* on the handle with large fetches */
+	struct client *larger;               /* the next handle while it connects */
+	struct call *larger_call;            /* its metadata request */
+	struct metadata_call *larger_state;
 	int32_t *leaders;                    /* one partition for each leader: where wake-ups go */
 	size_t leader_n;
 	unsigned need;
@@ -83,8 +94,12 @@ struct reader {
 	struct batch *ready;                 /* full, not yet handed out */
 	struct buf headers;
 	struct err failed;                   /* id set = SOURCE_ERROR from now on */
-	bool queue_was_full;
+	int64_t queue_max_bytes;             /* queued.max.messages.kbytes */
+	int64_t backlog_expected;            /* queue length after the last drain; more now = something arrived */
+	int64_t peak_bytes;                  /* of the backlog since the last arrival, estimated */
+	int64_t arrival_mono_ms;
 	int64_t wake_mono_ms;
+	int64_t wake_gap_ms;
 	int64_t progress_mono_ms;
 	int64_t notice_mono_ms;
 	int64_t topic_check_mono_ms;
@@ -297,14 +312,16 @@ static bool part_start(struct reader *r, struct part *p)
 		return err_set(&r->failed, ERR_BROKER, "cluster %s: partition %d of topic \"%s\" cannot be read: %s", r->cluster->name, p->partition, r->topic,
 			rd_kafka_err2str(rd_kafka_last_error()));
 	p->state = PART_RUNNING;
+	p->started = true;
 	p->restart = false;
 	return true;
 }
 
 static void part_stop(struct reader *r, struct part *p)
 {
-	if (p->state == PART_RUNNING)
+	if (p->started)
 		rd_kafka_consume_stop(r->rkt, p->partition);
+	p->started = false;
 	p->state = PART_WAITING;
 }
 
@@ -406,16 +423,37 @@ static bool serve_parts(struct reader *r)
 /* A request whose answer nobody waits for, so that the broker threads look at their queues again. */
 static void wake_brokers(struct reader *r)
 {
-	int64_t now = time_mono_ms();
-	if (now - r->wake_mono_ms < WAKE_EVERY_MS)
-		return;
-	r->wake_mono_ms = now;
 	for (size_t i = 0; i < r->leader_n; i++) {
 		rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
 		rd_kafka_topic_partition_list_add(list, r->topic, r->leaders[i])->offset = CLUSTER_LATEST;
 		rd_kafka_offsets_for_times(client_rk(r->client), list, 0);
 		rd_kafka_topic_partition_list_destroy(list);
 	}
+}
+
+/* The backlog's bytes can only be estimated, so what counts is whether anything arrives. */
+static void watch_queue(struct reader *r, int64_t backlog)
+{
+	int64_t now = time_mono_ms();
+	int64_t mean = r->base.stats.message_n ? r->base.stats.message_bytes / r->base.stats.message_n + 1 : 1;
+	int64_t bytes = backlog * mean;
+	if (backlog > r->backlog_expected) {
+		r->arrival_mono_ms = now;
+		r->wake_gap_ms = 0;
+		r->peak_bytes = 0;
+	}
+	r->backlog_expected = backlog;
+	if (bytes > r->peak_bytes)
+		r->peak_bytes = bytes;
+	bool room = r->peak_bytes >= r->queue_max_bytes / 2 && bytes < r->queue_max_bytes / 2;
+	bool idle = backlog == 0 && now - r->arrival_mono_ms >= WAKE_IDLE_MS;
+	if ((!room && !idle) || now - r->wake_mono_ms < r->wake_gap_ms)
+		return;
+	r->wake_mono_ms = now;
+	r->wake_gap_ms = r->wake_gap_ms ? r->wake_gap_ms * 2 : WAKE_FIRST_MS;
+	if (r->wake_gap_ms > WAKE_LAST_MS)
+		r->wake_gap_ms = WAKE_LAST_MS;
+	wake_brokers(r);
 }
 
 static void finish_topic_check(struct reader *r)
@@ -501,6 +539,94 @@ static void serve_stall(struct reader *r)
 	}
 }
 
+/* ---- handles */
+
+static bool attach(struct reader *r, struct client *client)
+{
+	rd_kafka_t *rk = client_rk(client);
+	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, r->topic, NULL);
+	if (!rkt)
+		return err_set(&r->failed, ERR_BROKER, "topic \"%s\": %s", r->topic, rd_kafka_err2str(rd_kafka_last_error()));
+	r->client = client;
+	r->rkt = rkt;
+	r->queue = rd_kafka_queue_new(rk);
+	r->queue_max_bytes = client_queue_max_bytes(client);
+	r->backlog_expected = r->peak_bytes = 0;
+	r->arrival_mono_ms = time_mono_ms();
+	return true;
+}
+
+/* Stops every partition (keeping its state) and gives the handle back. */
+static void detach(struct reader *r)
+{
+	if (r->rkt) {
+		for (size_t i = 0; i < r->part_n; i++) {
+			if (r->parts[i].started)
+				rd_kafka_consume_stop(r->rkt, r->parts[i].partition);
+			r->parts[i].started = false;
+		}
+		rd_kafka_topic_destroy(r->rkt);
+		r->rkt = NULL;
+	}
+	if (r->queue)
+		rd_kafka_queue_destroy(r->queue);
+	r->queue = NULL;
+	if (r->client)
+		cluster_return(r->cluster, r->client, r->failed.id == ERR_NONE || r->failed.id == ERR_GAP || r->failed.id == ERR_BAD_BATCH);
+	r->client = NULL;
+}
+
+static void drop_larger(struct reader *r)
+{
+	call_release(r->larger_call);
+	r->larger_call = NULL;
+	client_unref(r->larger);
+	r->larger = NULL;
+}
+
+/* Connects the handle with large fetches in the background, and moves there when it knows the topic. */
+static void serve_growth(struct reader *r)
+{
+	if (r->grown)
+		return;
+	if (!r->larger) {
+		if (r->base.stats.message_bytes < GROW_BYTES)
+			return;
+		struct err ignored = ERR_INIT;
+		r->larger = cluster_lend(r->cluster, CLIENT_READ, &ignored);
+		if (!r->larger) {
+			r->grown = true;
+			return;
+		}
+		struct metadata_call *m = xcalloc(1, sizeof *m);
+		m->topic = xstrdup(r->topic);
+		m->timeout_ms = (int)r->cluster->request_timeout_ms;
+		r->larger_state = m;
+		r->larger_call = call_start(r->larger, metadata_call_run, m, metadata_call_drop);
+		r->cluster->request_n++;
+		return;
+	}
+	if (!call_wait(r->larger_call, 0))
+		return;
+	r->grown = true;
+	if (r->larger_state->code) {
+		drop_larger(r);              /* small fetches do as well */
+		return;
+	}
+	struct client *client = r->larger;
+	r->larger = NULL;
+	drop_larger(r);
+	detach(r);
+	if (!attach(r, client)) {
+		client_unref(client);
+		return;
+	}
+	for (size_t i = 0; i < r->part_n; i++) {
+		if (r->parts[i].state == PART_RUNNING && !part_start(r, &r->parts[i]))
+			return;
+	}
+}
+
 static enum source_status reader_next(struct source *source, int wait_ms, struct batch **ret_batch, struct err *err)
 {
 	struct reader *r = (struct reader *)source;
@@ -531,21 +657,16 @@ static enum source_status reader_next(struct source *source, int wait_ms, struct
 			seal_open(r);
 			continue;
 		}
-		int64_t mean = r->base.stats.message_n ? r->base.stats.message_bytes / r->base.stats.message_n + 1 : 1;
-		int64_t backlog_bytes = (int64_t)backlog * mean;
-		if (backlog_bytes >= QUEUE_FULL_BYTES) {
-			r->queue_was_full = true;
-		} else if (r->queue_was_full && backlog_bytes < QUEUE_FULL_BYTES / 2) {
-			r->queue_was_full = false;
-			wake_brokers(r);
-		}
-
+		watch_queue(r, (int64_t)backlog);
 		int64_t left = until - time_mono_ms();
 		if (left < 0 && rounds > 0)
 			return SOURCE_IDLE;
 		rounds++;
 		int64_t before = r->base.stats.message_n;
-		int n = rd_kafka_consume_callback_queue(r->queue, backlog ? 0 : cancel_slice_ms(r->cancel, left > 0 ? left : 0), on_message, r);
+		int wait = backlog ? 0 : cancel_slice_ms(r->cancel, left < 0 ? 0 : left < WAKE_IDLE_MS ? left : WAKE_IDLE_MS);
+		int n = rd_kafka_consume_callback_queue(r->queue, wait, on_message, r);
+		if (n > 0)
+			r->backlog_expected -= n;
 		if (r->base.stats.message_n != before) {
 			r->progress_mono_ms = time_mono_ms();
 			r->leaderless_since_mono_ms = 0;
@@ -555,6 +676,7 @@ static enum source_status reader_next(struct source *source, int wait_ms, struct
 		}
 		if (!serve_parts(r))
 			continue;
+		serve_growth(r);
 		serve_topic_check(r, n <= 0 && time_mono_ms() - r->progress_mono_ms >= STALL_LOOK_MS);
 	}
 }
@@ -563,18 +685,9 @@ static void reader_destroy(struct source *source)
 {
 	struct reader *r = (struct reader *)source;
 	call_release(r->topic_check);
-	if (r->rkt) {
-		for (size_t i = 0; i < r->part_n; i++) {
-			struct part *p = &r->parts[i];
-			if (p->state != PART_WAITING)
-				rd_kafka_consume_stop(r->rkt, p->partition);
-		}
-		rd_kafka_topic_destroy(r->rkt);
-	}
-	if (r->queue)
-		rd_kafka_queue_destroy(r->queue);
-	if (r->client)
-		cluster_return(r->cluster, r->client, r->failed.id == ERR_NONE);
+	if (r->larger)
+		drop_larger(r);
+	detach(r);
 	batch_unref(r->open);
 	batch_unref(r->ready);
 	batch_pool_unref(r->pool);
@@ -658,17 +771,14 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 	r->pool = batch_pool_create(BATCH_RECORDS, BATCH_BYTES, BATCH_FREE_MAX);
 	r->progress_mono_ms = r->topic_check_mono_ms = time_mono_ms();
 	if (r->part_n > 0) {
-		r->client = cluster_lend(c, err);
-		if (!r->client)
+		struct client *client = cluster_lend(c, CLIENT_READ_SMALL, err);
+		if (!client)
 			goto fail;
 		/* A handle of its own knows no topics yet, and starting without a known leader costs 500 ms. */
-		if (r->client != c->client && !cluster_introduce(c, r->client, r->cancel, r->topic, err))
-			goto fail;
-		rd_kafka_t *rk = client_rk(r->client);
-		r->queue = rd_kafka_queue_new(rk);
-		r->rkt = rd_kafka_topic_new(rk, r->topic, NULL);
-		if (!r->rkt) {
-			err_set(err, ERR_BROKER, "topic \"%s\": %s", r->topic, rd_kafka_err2str(rd_kafka_last_error()));
+		if ((client != c->client && !cluster_introduce(c, client, r->cancel, r->topic, err)) || !attach(r, client)) {
+			if (r->failed.id)
+				*err = r->failed;
+			cluster_return(c, client, false);
 			goto fail;
 		}
 		size_t n = r->order == SCAN_ORDER_PARTITION_OFFSET ? 1 : r->part_n;
