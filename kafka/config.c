@@ -40,8 +40,9 @@ static const struct {
 static const char *const secret_parts[] = {"password", "secret", "jaas.config", "key.pem", "keystore.key", "oauthbearer.config", "auth.user.info", "token", "credentials"};
 static const char *const not_secret[] = {"sasl.oauthbearer.token.endpoint.url", "basic.auth.credentials.source", "basic.auth.user.info.source"};
 
-/* Names of Java's clients and of the registry's that mean nothing to librdkafka: accepted, so that one properties file serves all tools. */
-static const char *const ignored_exact[] = {
+/* Names of Java's clients and of the registry's: translated by config_java.c or without meaning here; accepted, so that one properties file
+ * serves all tools. */
+static const char *const java_exact[] = {
 	"key.serializer", "value.serializer", "key.deserializer", "value.deserializer", "max.poll.records", "default.api.timeout.ms", "max.block.ms", "buffer.memory",
 	"exclude.internal.topics", "auto.include.jmx.reporter", "enable.metrics.push", "partitioner.class", "partitioner.adaptive.partitioning.enable", "partitioner.ignore.keys",
 	"internal.leave.group.on.close", "group.protocol", "group.remote.assignor", "client.dns.lookup", "retry.backoff.max.ms", "socket.connection.setup.timeout.max.ms",
@@ -51,9 +52,12 @@ static const char *const ignored_exact[] = {
 	"ssl.truststore.location", "ssl.truststore.type", "ssl.truststore.password", "ssl.truststore.certificates", "ssl.keystore.type", "ssl.keystore.key", "ssl.keystore.certificate.chain",
 	"ssl.protocol", "ssl.provider", "ssl.enabled.protocols", "ssl.keymanager.algorithm", "ssl.trustmanager.algorithm", "ssl.secure.random.implementation", "ssl.engine.factory.class",
 	"ssl.endpoint.identification.algorithm", "sasl.oauthbearer.token.endpoint.url", "sasl.kerberos.ticket.renew.jitter", "sasl.kerberos.ticket.renew.window.factor",
+	"sasl.oauthbearer.clock.skew.seconds", "sasl.oauthbearer.expected.audience", "sasl.oauthbearer.expected.issuer", "sasl.oauthbearer.jwks.endpoint.refresh.ms",
+	"sasl.oauthbearer.jwks.endpoint.retry.backoff.max.ms", "sasl.oauthbearer.jwks.endpoint.retry.backoff.ms", "sasl.oauthbearer.jwks.endpoint.url",
+	"sasl.oauthbearer.scope.claim.name", "sasl.oauthbearer.sub.claim.name",
 	"basic.auth.credentials.source", "basic.auth.user.info", "bearer.auth.credentials.source", "bearer.auth.token",
 };
-static const char *const ignored_prefix[] = {"weir.", "schema.registry.", "metrics.", "confluent.", "sasl.login.", "sasl.oauthbearer.", "producer.", "consumer.", "admin."};
+static const char *const java_prefix[] = {"weir.", "schema.registry.", "metrics.", "confluent.", "sasl.login.", "producer.", "consumer.", "admin."};
 
 static bool has_prefix(const char *key, const char *prefix)
 {
@@ -83,10 +87,10 @@ bool config_key_is_secret(const char *key)
 
 bool config_key_is_java(const char *key)
 {
-	if (IN(key, ignored_exact))
+	if (IN(key, java_exact))
 		return true;
-	for (size_t i = 0; i < sizeof ignored_prefix / sizeof *ignored_prefix; i++) {
-		if (has_prefix(key, ignored_prefix[i]))
+	for (size_t i = 0; i < sizeof java_prefix / sizeof *java_prefix; i++) {
+		if (has_prefix(key, java_prefix[i]))
 			return true;
 	}
 	return false;

@@ -1,9 +1,8 @@
 /* kafka/config_apply.h. */
 #include "kafka/config_apply.h"
 
-#include <stdlib.h>
 #include <string.h>
-#include "core/alloc.h"
+#include "kafka/config_java.h"
 #include "kafka/config_private.h"
 
 struct pair {
@@ -79,6 +78,11 @@ static bool set_pairs(rd_kafka_conf_t *conf, const struct pair *pairs, size_t n,
 }
 #define SET_PAIRS(conf, pairs, err) set_pairs(conf, pairs, sizeof(pairs) / sizeof *(pairs), err)
 
+static bool set_translated(void *arg, const char *key, const char *value, struct err *err)
+{
+	return set(arg, key, value, err);
+}
+
 bool kafka_config_apply(const struct kafka_config *c, enum client_kind kind, const char *const *settings, rd_kafka_conf_t *conf, struct err *err)
 {
 	bool producer = kind == CLIENT_WRITE;
@@ -87,11 +91,13 @@ bool kafka_config_apply(const struct kafka_config *c, enum client_kind kind, con
 	if (!producer && !(kind == CLIENT_READ ? SET_PAIRS(conf, large_defaults, err) : SET_PAIRS(conf, small_defaults, err)))
 		return false;
 	for (size_t i = 0; i < c->n; i++) {
-		if (config_key_is_java(c->entries[i].key))
+		if (config_key_is_java(c->entries[i].key) || strcmp(c->entries[i].key, "ssl.keystore.location") == 0)
 			continue;
 		if (!set(conf, c->entries[i].key, c->entries[i].value, err))
 			return false;
 	}
+	if (!config_java_translate(c, set_translated, conf, err))
+		return false;
 	for (const char *const *s = settings; s && s[0]; s += 2) {
 		if (!set(conf, s[0], s[1], err))
 			return false;
