@@ -51,15 +51,18 @@ static void finish(struct plant *p, const struct machine *m)
 	plant_send(p, PLANT_EVENTS, bytes_str(m->name), value_of(p), bytes_of(NULL, 0), p->now_ms, p->now_ms);
 }
 
-static void state_set(struct plant *p, struct machine *m, enum machine_state state, const char *reason)
+static void state_send(struct plant *p, struct machine *m, enum machine_state state, const char *reason)
 {
-	if (m->state == state)
-		return;
 	begin(p, m, "state");
 	buf_addf(&p->value, "\"state\":\"%s\",\"previous\":\"%s\",\"reason\":\"%s\",", plant_state_names[state], plant_state_names[m->state], reason);
 	finish(p, m);
 	m->state = state;
-	m->reason = reason;
+}
+
+static void state_set(struct plant *p, struct machine *m, enum machine_state state, const char *reason)
+{
+	if (m->state != state)
+		state_send(p, m, state, reason);
 }
 
 static void alarm_send(struct plant *p, const struct machine *m, const char *name, int severity, bool active)
@@ -237,6 +240,11 @@ void plant_lines_init(struct plant *p)
 void plant_lines_tick(struct plant *p)
 {
 	int64_t scenario_s = plant_scenario_s(p);
+	/* Every state is told again when a shift begins, so that time in a state adds up per shift. */
+	bool new_shift = strcmp(plant_shift(p->now_ms), plant_shift(p->now_ms - PLANT_TICK_MS)) != 0;
+	for (int i = 0; i < MACHINE_N && new_shift; i++)
+		if (p->machines[i].state != STATE_OFF)
+			state_send(p, &p->machines[i], p->machines[i].state, "new shift");
 	struct machine *compressor = &p->machines[COMPRESSOR], *hall = &p->machines[COMPRESSOR + 1];
 	if (scenario_s == TRIP_S)
 		flood_begin(p);

@@ -18,7 +18,6 @@ struct machine {
 	int line;                            /* 0..2, -1 = utilities */
 	char name[16];
 	enum machine_state state;
-	const char *reason;
 	int64_t down_until_ms;               /* 0 = not down */
 	int alarm;                           /* index into the kind's alarms while down */
 	int64_t energy_ws, meter_offset_ws;  /* the meter shows energy - offset */
