@@ -196,20 +196,6 @@ bool session_exec(struct session *s, const char *sql, struct err *err)
 
 /* ---- statements ---- */
 
-bool session_is_complete(const char *sql, size_t len)
-{
-	struct split sp;
-	for (;;) {
-		split_statement(sql, len, &sp);
-		if (sp.blank)
-			return !sp.open || sp.complete;
-		if (!sp.complete)
-			return false;
-		sql += sp.end;
-		len -= sp.end;
-	}
-}
-
 static bool not_built(const char *what, size_t at, struct err *err)
 {
 	err_set(err, ERR_NOT_BUILT, "%s are not built yet", what);

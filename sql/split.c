@@ -3,6 +3,7 @@
 #include "sql/split.h"
 
 #include <stdint.h>
+#include "sql/session.h"
 
 enum state { ST_START, ST_NORMAL, ST_EXPLAIN, ST_CREATE, ST_TRIGGER, ST_SEMI, ST_END };
 enum input { IN_OTHER, IN_EXPLAIN, IN_CREATE, IN_TEMP, IN_TRIGGER, IN_END };
@@ -106,4 +107,18 @@ void split_statement(const char *sql, size_t len, struct split *ret)
 	if (s.blank)
 		s.text_end = s.start = s.end;
 	*ret = s;
+}
+
+bool session_is_complete(const char *sql, size_t len)
+{
+	struct split sp;
+	for (;;) {
+		split_statement(sql, len, &sp);
+		if (sp.blank)
+			return !sp.open || sp.complete;
+		if (!sp.complete)
+			return false;
+		sql += sp.end;
+		len -= sp.end;
+	}
 }
