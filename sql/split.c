@@ -41,17 +41,20 @@ static enum state advance(enum state s, enum input in)
 /* EMIT and ASOF are ordinary names in SQLite, so they count only in front of the words that make them ours. */
 static bool is_emit(const struct token *word, struct lex ahead)
 {
+	if (!token_is_word(word, "emit"))
+		return false;
 	struct token t = lex_next_solid(&ahead);
-	return token_is_word(word, "emit") &&
-	       (token_is_word(&t, "changes") || token_is_word(&t, "final") || token_is_word(&t, "every") || token_is_word(&t, "event"));
+	return token_is_word(&t, "changes") || token_is_word(&t, "final") || token_is_word(&t, "every") || token_is_word(&t, "event");
 }
 
 static bool is_asof(const struct token *word, struct lex ahead)
 {
+	if (!token_is_word(word, "asof"))
+		return false;
 	struct token t = lex_next_solid(&ahead);
 	if (token_is_word(&t, "left"))
 		t = lex_next_solid(&ahead);
-	return token_is_word(word, "asof") && token_is_word(&t, "join");
+	return token_is_word(&t, "join");
 }
 
 void split_statement(const char *sql, size_t len, struct split *ret)

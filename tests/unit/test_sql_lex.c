@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <dirent.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <sqlite3.h>
 #include "core/alloc.h"
@@ -151,8 +152,13 @@ static void test_corpus(void **state)
 	const char *root = getenv("WEIR_SOURCE_ROOT");
 	int statements = 0;
 	(void)state;
-	snprintf(path, sizeof path, "%s/tests/sql/sqlite", root ? root : ".");
+	assert_non_null(root);
+	snprintf(path, sizeof path, "%s/tests/sql/sqlite", root);
 	DIR *dir = opendir(path);
+	/* Some statements write files (VACUUM INTO): not into the folder the test was started in. */
+	char scratch[] = "/tmp/weir-test-lex-XXXXXX";
+	assert_non_null(mkdtemp(scratch));
+	assert_int_equal(chdir(scratch), 0);
 	assert_non_null(dir);
 	for (struct dirent *e; (e = readdir(dir));) {
 		size_t n = strlen(e->d_name);
@@ -195,6 +201,11 @@ static void test_corpus(void **state)
 		free(text);
 	}
 	closedir(dir);
+	DIR *left = opendir(scratch);
+	for (struct dirent *e; left && (e = readdir(left));)
+		remove(e->d_name);
+	closedir(left);
+	rmdir(scratch);
 	assert_true(statements >= 300);
 }
 
