@@ -20,6 +20,12 @@ static bool has_credentials(const struct kafka_config *config)
 	return false;
 }
 
+static bool is_address_list(const char *text)
+{
+	static const char legal[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[],/ %";
+	return text[0] && strspn(text, legal) == strlen(text) && strlen(text) < 4096;
+}
+
 /* Every address of `some` is one of `all` (comma-separated lists). */
 static bool addresses_within(const char *some, const char *all)
 {
@@ -144,7 +150,12 @@ bool catalog_attach(struct catalog *c, const struct attach_request *r, struct er
 			err_hint(err, "credentials go only where your configuration file sends them; add the address to the profile");
 			goto fail;
 		}
-		if (!kafka_config_set(config, "bootstrap.servers", r->brokers, CONFIG_FROM_SQL, err))
+		/* Nothing but addresses can come in here, so it is set as if the file had it. */
+		if (!is_address_list(r->brokers)) {
+			err_set(err, ERR_SQL, "'%s' is not a list of addresses: host:port,host:port", r->brokers);
+			goto fail;
+		}
+		if (!kafka_config_set(config, "bootstrap.servers", r->brokers, CONFIG_FROM_FILE, err))
 			goto fail;
 	}
 	if (!kafka_config_get(config, "bootstrap.servers")) {
