@@ -45,8 +45,6 @@ create table t(a); begin; insert into t values (1); rollback; select count(*) fr
 attach ':memory:' as other; create table other.t(a); insert into other.t values (7); select * from other.t; select name from pragma_database_list order by seq; create table main.t(a); insert into t values (8); select a from main.t union all select a from other.t; detach database other; attach database ':memory:' as "my db"; create table "my db".x(y); select count(*) from "my db".x; detach "my db";
 -- case: pragmas
 pragma user_version = 7; pragma user_version; pragma encoding; pragma table_list(nope); create table t(a int, b text); pragma table_info(t); pragma table_xinfo('t'); pragma integrity_check; pragma quick_check; pragma page_size = 4096; pragma recursive_triggers = on; pragma recursive_triggers; pragma case_sensitive_like = on; select 'a' like 'A'; pragma schema_version; pragma freelist_count; pragma application_id;
--- case: explain
-explain query plan select 1;
 -- case: vacuum
 create table t(a); insert into t values (1); vacuum; select * from t; vacuum into 'copy.db'; attach 'copy.db' as c; select * from c.t;
 -- case: temp
