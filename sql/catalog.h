@@ -26,7 +26,6 @@ struct catalog_options {
 	const char *properties_file;
 	const char *profile;
 	const char *const *settings;
-	bool named_profiles_only;            /* extension: WEIR_BROKERS and profiles, nothing else */
 	void (*notice)(void *arg, enum notice_level level, const char *text);
 	bool (*confirm_write)(void *arg, const char *cluster, const char *topic);
 	void *arg;

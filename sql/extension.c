@@ -29,7 +29,7 @@ __attribute__((visibility("default"))) int sqlite3_weir_init(sqlite3 *db, char *
 __attribute__((visibility("default"))) int sqlite3_weir_init(sqlite3 *db, char **ret_message, const sqlite3_api_routines *api)
 {
 	struct catalog *catalog = NULL;
-	struct catalog_options options = {.named_profiles_only = true};
+	struct catalog_options options = {.brokers = NULL};
 	struct err err = ERR_INIT;
 	SQLITE_EXTENSION_INIT2(api);
 	if (sqlite3_libversion_number() < SQLITE_NEEDED) {

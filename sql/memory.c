@@ -94,4 +94,8 @@ int64_t memory_used(void)
 {
 	return atomic_load(&used);
 }
+#else
+void memory_install(void)
+{
+}
 #endif
