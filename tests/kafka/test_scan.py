@@ -30,15 +30,20 @@ def big(kafka, name, n=400, size=20_000):
     return name
 
 
-class Slow:
-    """weir scanning a big topic over a slow wire: held in the middle of its scan until released."""
+DECLARE = "create stream s (v text) from topic '{}' with (format = 'text')"
 
-    def __init__(self, k, name, *args, sql=None):
+
+class Slow:
+    """weir scanning a big topic over a slow wire: held in the middle of its scan until released. The stream is declared, so that
+    nothing is read before the scan to learn what is in the topic."""
+
+    def __init__(self, k, name, *args):
         self.k, self.proxy = k, k.proxy()
         self.proxy.heal()
         self.proxy.bytes_per_s = 400_000
         before = self.proxy.down_bytes
-        self.process = start("-b", k.proxied, "--mode", "csv", *args, "-c", sql or f"select count(*) n, min(_offset) lo, max(_offset) hi from {q(name)} where length(_value) > 0",
+        self.process = start("-b", k.proxied, "--mode", "csv", *args, "-c", DECLARE.format(name),
+                             "-c", "select count(*) n, min(_offset) lo, max(_offset) hi from s where length(_value) > 0",
                              stdin=subprocess.DEVNULL)
         wait_until(lambda: self.proxy.down_bytes - before > 300_000 or self.process.poll() is not None, 20, "the scan to be under way")
         assert self.process.poll() is None, self.process.communicate()
@@ -284,7 +289,7 @@ def test_leader_change_under_the_scan(kafka3, name, weir):
     slow = None
     try:
         before = sum(n.proxy.down_bytes for n in k.nodes)
-        slow = start("-b", k.proxied, "--mode", "csv", "-c", f"select count(*) n, max(_offset) hi from {q(name)} where length(_value) > 0", stdin=subprocess.DEVNULL)
+        slow = start("-b", k.proxied, "--mode", "csv", "-c", DECLARE.format(name), "-c", "select count(*) n, max(_offset) hi from s where length(_value) > 0", stdin=subprocess.DEVNULL)
         wait_until(lambda: sum(n.proxy.down_bytes for n in k.nodes) - before > 300_000, 20, "the scan to be under way")
         lost = k.nodes[k.leader(name) - 1]
         lost.kill()

@@ -296,6 +296,7 @@ class RealKafka:
             "auto.create.topics.enable": "false",
             "log.cleaner.dedupe.buffer.size": 4194304,   # default 128 MiB of heap
             "log.cleaner.backoff.ms": 200,
+            "log.retention.ms": -1,                      # the tests' records are of 2023; a topic may set retention.ms
             "log.retention.check.interval.ms": 1000,
             "log.initial.task.delay.ms": 500,            # else retention and the cleaner begin after 30 s
             "num.network.threads": 2,
