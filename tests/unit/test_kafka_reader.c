@@ -1,106 +1,5 @@
 /* Cluster, reader and writer on the embedded broker: bounds, order, filter, need, partitions, unknown topics. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <cmocka.h>
-#include "core/headers.h"
-#include "core/time.h"
-#include "kafka/cluster.h"
-#include "kafka/embedded.h"
-
-static struct embedded *broker;
-static struct cancel cancel;
-
-static struct cluster *connect_to(const char *bootstrap)
-{
-	struct err err = ERR_INIT;
-	struct kafka_config *config = kafka_config_create();
-	assert_true(kafka_config_set(config, "bootstrap.servers", bootstrap, CONFIG_FROM_ARGV, &err));
-	struct cluster *c = cluster_create("main", config, &cancel);
-	kafka_config_destroy(config);
-	return c;
-}
-
-static void fill(const char *topic, int partition_n, int record_n, size_t value_len)
-{
-	struct err err = ERR_INIT;
-	struct sink *sink;
-	char value[4096];
-	if (!embedded_create_topic(broker, topic, partition_n, &err) || !embedded_open_sink(broker, topic, PARTITIONER_MURMUR2, &sink, &err))
-		fail_msg("%s", err.msg);
-	for (int i = 0; i < record_n; i++) {
-		char key[32];
-		memset(value, 'x', sizeof value);
-		snprintf(key, sizeof key, "key-%d", i);
-		int n = snprintf(value, sizeof value, "{\"i\":%d}", i);
-		struct sink_record r = {.key = bytes_str(key), .value = bytes_of(value, value_len > (size_t)n ? value_len : (size_t)n), .headers = bytes_of(NULL, 0),
-			.ts_ms = 1700000000000 + i, .partition = i % partition_n};
-		if (!sink->impl->put(sink, &r, &err))
-			fail_msg("%s", err.msg);
-	}
-	if (!sink->impl->flush(sink, &err))
-		fail_msg("%s", err.msg);
-	assert_int_equal(sink->delivered_n, record_n);
-	sink->impl->destroy(sink);
-}
-
-struct seen {
-	int64_t row_n;
-	int64_t bytes;
-	int64_t next[64];                    /* by partition: the offset expected next */
-	bool in_partition_order;
-	int32_t last_partition;
-	int64_t null_value_n;
-	int64_t null_key_n;
-};
-
-static enum source_status drain(struct source *s, struct seen *seen, struct err *err)
-{
-	memset(seen, 0, sizeof *seen);
-	seen->in_partition_order = true;
-	int64_t until = time_mono_ms() + 20000;
-	while (time_mono_ms() < until) {
-		struct batch *b;
-		enum source_status status = source_next(s, 100, &b, err);
-		if (status == SOURCE_IDLE)
-			continue;
-		if (status != SOURCE_BATCH)
-			return status;
-		assert_true(b->record_n > 0 && b->sealed);
-		if (b->partition < seen->last_partition)
-			seen->in_partition_order = false;
-		seen->last_partition = b->partition;
-		for (size_t i = 0; i < b->record_n; i++) {
-			const struct record *r = &b->records[i];
-			assert_true(r->offset >= seen->next[b->partition]);
-			seen->next[b->partition] = r->offset + 1;
-			seen->row_n++;
-			seen->bytes += r->value_len;
-			seen->null_value_n += !r->value;
-			seen->null_key_n += !r->key;
-		}
-		batch_unref(b);
-	}
-	fail_msg("the scan did not end within 20 s");
-	return SOURCE_ERROR;
-}
-
-static void scan(struct cluster *c, const struct scan_request *request, struct seen *seen, struct scan_stats *stats)
-{
-	struct err err = ERR_INIT;
-	struct source *s;
-	if (!reader_open(c, request, &s, &err))
-		fail_msg("%s", err.msg);
-	if (drain(s, seen, &err) != SOURCE_END)
-		fail_msg("%s", err.msg);
-	if (stats)
-		*stats = s->stats;
-	source_destroy(s);
-}
+#include "kafka_fixture.h"
 
 static void test_scan_all(void **state)
 {
@@ -153,23 +52,202 @@ static void test_scan_all(void **state)
 	cluster_destroy(c);
 }
 
-static int setup(void **state)
+static bool keep_odd(void *arg, struct bytes key, struct bytes value)
 {
-	struct err err = ERR_INIT;
-	broker = embedded_create(3, &err);
-	return broker ? 0 : -1;
+	return value.len > 0 && (key.data[key.len - 1] - '0') % 2 == 1;
 }
 
-static int teardown(void **state)
+static void test_filter(void **state)
 {
-	embedded_destroy(broker);
-	return 0;
+	fill("filter", 1, 1000, 0);
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	struct scan_range range = {.partition = 0, .start = 0, .end = 1000};
+	struct scan_request request = {.topic = "filter", .ranges = &range, .range_n = 1, .need = SCAN_NEED_KEY, .filter = {.keep = keep_odd}};
+	struct seen seen;
+	struct scan_stats stats;
+	scan(c, &request, &seen, &stats);
+	assert_int_equal(seen.row_n, 500);
+	assert_int_equal(stats.filtered_n, 500);
+	assert_int_equal(stats.message_n, 1000);
+	assert_int_equal(stats.passed_n, 1000);
+	cluster_destroy(c);
+}
+
+static void test_record_parts(void **state)
+{
+	struct err err = ERR_INIT;
+	struct sink *sink;
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	assert_true(embedded_create_topic(broker, "parts", 1, &err));
+	if (!writer_open(c, "parts", PARTITIONER_MURMUR2, &sink, &err))
+		fail_msg("%s", err.msg);
+	struct buf headers = BUF_INIT;
+	headers_add(&headers, bytes_str("a"), bytes_str("1"));
+	headers_add(&headers, bytes_str("a"), bytes_of(NULL, 0));
+	headers_add(&headers, bytes_str(""), bytes_of("\0\xff", 2));
+	headers_add(&headers, bytes_str("empty"), bytes_of("", 0));
+	char big[2000];
+	memset(big, 'b', sizeof big);
+	const struct sink_record records[] = {
+		{.key = bytes_str("k"), .value = bytes_of(NULL, 0), .headers = bytes_of(headers.data, headers.len), .ts_ms = 5, .partition = 0},
+		{.key = bytes_of(NULL, 0), .value = bytes_of("", 0), .ts_ms = TIME_NONE, .partition = SINK_PARTITION_ANY},
+		{.key = bytes_of("", 0), .value = bytes_of("\0x", 2), .ts_ms = 1700000000000, .partition = 0},
+		{.key = bytes_str("k"), .value = bytes_of(big, sizeof big), .ts_ms = 1, .partition = 0},
+	};
+	int64_t before = time_now_ms();
+	for (size_t i = 0; i < 4; i++)
+		assert_true(sink->impl->put(sink, &records[i], &err));
+	assert_true(sink->impl->flush(sink, &err));
+	assert_int_equal(sink->delivered_n, 4);
+	sink->impl->destroy(sink);
+
+	struct scan_range range = {.partition = 0, .start = 0, .end = 4};
+	struct scan_request request = {.topic = "parts", .ranges = &range, .range_n = 1, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .max_message_bytes = 1000};
+	struct source *s;
+	struct batch *b = NULL;
+	assert_true(reader_open(c, &request, &s, &err));
+	while (source_next(s, 100, &b, &err) == SOURCE_IDLE) {
+	}
+	assert_non_null(b);
+	assert_int_equal(b->record_n, 4);
+	const struct record *r = b->records;
+	assert_null(r[0].value);
+	assert_int_equal(r[0].ts_ms, 5);
+	assert_int_equal(r[0].ts_type, TS_TYPE_CREATE);
+	assert_int_equal(r[0].headers_len, headers.len);
+	assert_memory_equal(r[0].headers, headers.data, headers.len);
+	assert_null(r[1].key);
+	assert_non_null(r[1].value);
+	assert_int_equal(r[1].value_len, 0);
+	assert_null(r[1].headers);
+	assert_true(r[1].ts_ms >= before && r[1].ts_ms <= time_now_ms());
+	assert_non_null(r[2].key);
+	assert_int_equal(r[2].key_len, 0);
+	assert_int_equal(r[2].value_len, 2);
+	assert_true(r[3].too_large);
+	assert_null(r[3].value);
+	assert_non_null(r[3].key);
+	assert_int_equal(r[3].size, 2001);
+	batch_unref(b);
+	assert_int_equal(source_next(s, 100, &b, &err), SOURCE_END);
+	assert_int_equal(s->stats.too_large_n, 1);
+	source_destroy(s);
+	buf_finish(&headers);
+	cluster_destroy(c);
+}
+
+static void test_unknown_topic(void **state)
+{
+	struct err err = ERR_INIT;
+	const struct cluster_topic *t;
+	assert_true(embedded_create_topic(broker, "plant.sensors", 1, &err));
+	assert_true(embedded_create_topic(broker, "plant.events", 1, &err));
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	assert_false(cluster_topic_get(c, "plant.senosrs", &t, &err));
+	assert_int_equal(err.id, ERR_TOPIC_UNKNOWN);
+	assert_string_equal(err.hint, "Did you mean \"plant.sensors\"?");
+	err_clear(&err);
+	assert_false(cluster_topic_get(c, "sensors", &t, &err));
+	assert_non_null(strstr(err.hint, "\"plant.sensors\""));
+	assert_false(cluster_topic_get(c, "no/such\ntopic", &t, &err));
+	assert_int_equal(err.id, ERR_TOPIC_UNKNOWN);
+	/* Asking did not create it. */
+	const struct cluster_meta *m;
+	assert_true(cluster_metadata(c, true, &m, &err));
+	for (size_t i = 0; i < m->topic_n; i++)
+		assert_string_not_equal(m->topics[i].name, "plant.senosrs");
+	assert_int_equal(m->broker_n, 3);
+	assert_false(writer_open(c, "plant.senosrs", PARTITIONER_NONE, &(struct sink *){NULL}, &err));
+	cluster_destroy(c);
+}
+
+static void test_two_scans_at_once(void **state)
+{
+	struct err err = ERR_INIT;
+	fill("twice", 2, 2000, 100);
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	struct scan_range ranges[2] = {{.partition = 0, .start = 0, .end = 1000}, {.partition = 1, .start = 0, .end = 1000}};
+	struct scan_request request = {.topic = "twice", .ranges = ranges, .range_n = 2, .need = SCAN_NEED_VALUE};
+	struct source *outer;
+	struct batch *b = NULL;
+	struct seen seen;
+	seen_init(&seen);
+	assert_true(reader_open(c, &request, &outer, &err));
+	while (source_next(outer, 100, &b, &err) == SOURCE_IDLE) {
+	}
+	see(&seen, b);
+	batch_unref(b);
+	for (int i = 0; i < 3; i++) {
+		struct seen inner;
+		scan(c, &request, &inner, NULL);
+		assert_int_equal(inner.row_n, 2000);
+	}
+	assert_int_equal(drain_more(outer, &seen, &err), SOURCE_END);
+	assert_int_equal(seen.row_n, 2000);
+	source_destroy(outer);
+	cluster_destroy(c);
+}
+
+static void test_live(void **state)
+{
+	struct err err = ERR_INIT;
+	fill("live", 1, 10, 0);
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	struct scan_range range = {.partition = 0, .start = 5, .end = SCAN_END_NEVER};
+	struct scan_request request = {.topic = "live", .ranges = &range, .range_n = 1, .need = SCAN_NEED_VALUE};
+	struct source *s;
+	struct batch *b;
+	struct seen seen;
+	seen_init(&seen);
+	assert_true(reader_open(c, &request, &s, &err));
+	int64_t until = time_mono_ms() + 10000;
+	bool more = false;
+	while (seen.row_n < 105 && time_mono_ms() < until) {
+		enum source_status status = source_next(s, 20, &b, &err);
+		assert_true(status == SOURCE_BATCH || status == SOURCE_IDLE);
+		if (status == SOURCE_BATCH) {
+			see(&seen, b);
+			batch_unref(b);
+		} else if (seen.row_n == 5 && !more) {
+			add_records("live", 1, 10, 100, 0);
+			more = true;
+		}
+	}
+	assert_int_equal(seen.row_n, 105);
+	int64_t start = time_mono_ms();
+	source_destroy(s);
+	assert_true(time_mono_ms() - start < 200);
+	cluster_destroy(c);
+}
+
+/* Enough to move to the handle with large fetches on the way, in both orders. */
+static void test_growth(void **state)
+{
+	fill("grow", 3, 9000, 1000);
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	struct scan_range ranges[3];
+	for (int p = 0; p < 3; p++)
+		ranges[p] = (struct scan_range){.partition = p, .start = 0, .end = 3000};
+	struct scan_request request = {.topic = "grow", .ranges = ranges, .range_n = 3, .need = SCAN_NEED_VALUE};
+	for (int round = 0; round < 4; round++) {
+		struct seen seen;
+		struct scan_stats stats;
+		request.order = round % 2 ? SCAN_ORDER_PARTITION_OFFSET : SCAN_ORDER_ANY;
+		scan(c, &request, &seen, &stats);
+		assert_int_equal(seen.row_n, 9000);
+		assert_int_equal(seen.bytes, 9000 * 1000);
+		assert_int_equal(stats.passed_n, 9000);
+		if (round % 2)
+			assert_true(seen.in_partition_order);
+	}
+	cluster_destroy(c);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_scan_all),
+		cmocka_unit_test(test_scan_all), cmocka_unit_test(test_filter), cmocka_unit_test(test_record_parts), cmocka_unit_test(test_unknown_topic),
+		cmocka_unit_test(test_two_scans_at_once), cmocka_unit_test(test_live), cmocka_unit_test(test_growth),
 	};
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, broker_setup, broker_teardown);
 }
