@@ -345,8 +345,27 @@ void catalog_clear_bad(struct catalog *c)
 	c->bad_n = c->bad_next = 0;
 }
 
+static void forget_bounds(struct catalog *c)
+{
+	for (size_t i = 0; i < c->known_bounds_n; i++) {
+		free(c->known_bounds[i].cluster);
+		free(c->known_bounds[i].topic);
+		free(c->known_bounds[i].bounds);
+	}
+	free(c->known_bounds);
+	c->known_bounds = NULL;
+	c->known_bounds_n = 0;
+}
+
+void catalog_prepare_begin(struct catalog *c)
+{
+	forget_bounds(c);
+	c->preparing = true;
+}
+
 void catalog_statement_begin(struct catalog *c)
 {
+	c->preparing = false;
 	c->statement_n++;
 	if (c->provider.stats.scan_n)
 		c->last_stats = c->provider.stats;
@@ -371,6 +390,7 @@ void catalog_destroy(struct catalog *c)
 		free(c->topic_configs[i].topic);
 	}
 	free(c->topic_configs);
+	forget_bounds(c);
 	free(c->config_path);
 	free(c);
 }

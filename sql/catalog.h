@@ -48,6 +48,12 @@ struct topic_config {                    /* cached answer of cluster_configs */
 	int64_t mono_ms;
 };
 
+struct known_bounds {                    /* asked while a statement was prepared, good for its start too */
+	char *cluster, *topic;
+	int32_t partition_n;
+	struct partition_bounds *bounds;
+};
+
 struct catalog {
 	struct provider provider;            /* first: a struct provider * of this implementation is a struct catalog * */
 	struct cancel cancel;
@@ -70,6 +76,9 @@ struct catalog {
 	struct sqlite3 *db;                  /* borrowed; set by metadata_register */
 	struct topic_config *topic_configs;
 	size_t topic_config_n;
+	bool preparing;                      /* between catalog_prepare_begin and catalog_statement_begin: topic_bounds keeps what it learns */
+	struct known_bounds *known_bounds;
+	size_t known_bounds_n;
 };
 
 /* False: bad configuration. No connection is opened, no file but the profiles' one is read. */
@@ -97,6 +106,8 @@ void catalog_notice(struct catalog *c, enum notice_level level, const char *fmt,
 /* Names of profiles in the configuration file, one per line. */
 void catalog_profiles(struct catalog *c, struct buf *to);
 void catalog_clear_bad(struct catalog *c);
+/* Starts the preparation of a statement: bounds asked for from now on (by the sampling of a new topic) need not be asked again when it starts. */
+void catalog_prepare_begin(struct catalog *c);
 /* Starts a statement: clears stats and last_error, counts. */
 void catalog_statement_begin(struct catalog *c);
 

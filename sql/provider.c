@@ -70,12 +70,26 @@ static bool topic_bounds(struct provider *p, const char *cluster, const char *to
 	struct cluster *k = NULL;
 	if (n <= 0 || !catalog_cluster(catalog_of(p), cluster, &k, err))
 		return n <= 0 ? err_set(err, ERR_INTERNAL, "topic %s has no partitions", topic) : false;
+	struct catalog *c = catalog_of(p);
+	for (size_t i = 0; i < c->known_bounds_n; i++) {
+		const struct known_bounds *known = &c->known_bounds[i];
+		if (strcmp(known->cluster, cluster_name(k)) == 0 && strcmp(known->topic, topic) == 0 && known->partition_n == n) {
+			memcpy(ret, known->bounds, (size_t)n * sizeof *ret);
+			return true;
+		}
+	}
 	int64_t *low = xcalloc((size_t)n, sizeof *low), *end = xcalloc((size_t)n, sizeof *end);
 	bool ok = cluster_offsets(k, topic, n, CLUSTER_EARLIEST, low, err) && cluster_offsets(k, topic, n, CLUSTER_LATEST, end, err);
 	for (int32_t i = 0; ok && i < n; i++)
 		ret[i] = (struct partition_bounds){.partition = i, .low = low[i], .end = end[i] < low[i] ? low[i] : end[i]};
 	free(low);
 	free(end);
+	if (ok && c->preparing) {
+		struct known_bounds known = {.cluster = xstrdup(cluster_name(k)), .topic = xstrdup(topic), .partition_n = n, .bounds = xreallocarray(NULL, (size_t)n, sizeof *ret)};
+		memcpy(known.bounds, ret, (size_t)n * sizeof *ret);
+		c->known_bounds = xreallocarray(c->known_bounds, c->known_bounds_n + 1, sizeof known);
+		c->known_bounds[c->known_bounds_n++] = known;
+	}
 	return ok;
 }
 

@@ -317,6 +317,7 @@ bool session_prepare(struct session *s, const char *sql, size_t len, size_t *ret
 	if (!err)
 		err = &unused;
 	err_clear(&s->catalog->provider.last_error);
+	catalog_prepare_begin(s->catalog);
 	split_statement(sql, len, &sp);
 	if (sp.blank) {
 		*ret_used = sp.end;

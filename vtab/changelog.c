@@ -169,7 +169,7 @@ static bool load(struct table *t, const struct scan *keys, struct changelog **re
 		.topic = t->stream->topic, .ranges = all.ranges, .range_n = all.range_n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS,
 		.max_message_bytes = p->max_message_bytes, .gap_policy = p->gap_policy, .cancel = p->cancel,
 	};
-	ok = ok && scan_read(m, t->stream->cluster, &request, load_record, &loading, err);
+	ok = ok && scan_read(m, t->stream->cluster, &request, 0, load_record, &loading, err);
 	all.keys = NULL;
 	all.key_n = 0;
 	scan_finish(&all);

@@ -47,7 +47,7 @@ bool scan_open(struct module *m, const char *cluster, const struct scan_request 
 	return true;
 }
 
-bool scan_read(struct module *m, const char *cluster, const struct scan_request *request, bool (*each)(void *arg, struct batch *b, const struct record *r, struct err *err), void *arg, struct err *err)
+bool scan_read(struct module *m, const char *cluster, const struct scan_request *request, int64_t enough_mono_ms, bool (*each)(void *arg, struct batch *b, const struct record *r, struct err *err), void *arg, struct err *err)
 {
 	if (request->range_n == 0)
 		return true;
@@ -55,13 +55,15 @@ bool scan_read(struct module *m, const char *cluster, const struct scan_request 
 	if (!scan_open(m, cluster, request, &source, err))
 		return false;
 	struct scan_stats seen = {0};
-	bool ok = true;
+	bool ok = true, any = false;
 	while (ok) {
 		struct batch *b = NULL;
-		enum source_status status = source_next(source, POLL_MS, &b, err);
+		bool enough = any && enough_mono_ms && time_mono_ms() >= enough_mono_ms;
+		enum source_status status = source_next(source, enough ? 0 : POLL_MS, &b, err);
 		stats_add(m->provider, source, &seen);
-		if (status == SOURCE_END)
+		if (status == SOURCE_END || (status == SOURCE_IDLE && enough))
 			break;
+		any |= status == SOURCE_BATCH;
 		ok = status != SOURCE_ERROR && cancel_check(m->provider->cancel, err);
 		for (size_t i = 0; ok && status == SOURCE_BATCH && i < b->record_n; i++)
 			ok = each(arg, b, &b->records[i], err);
@@ -106,7 +108,7 @@ static bool find_times(struct module *m, struct frozen *f, struct time_search *s
 		if (f->bounds[i].low < f->bounds[i].end)
 			ranges[n++] = (struct scan_range){i, f->bounds[i].low, f->bounds[i].end};
 	struct scan_request request = {.topic = f->topic, .ranges = ranges, .range_n = n, .cancel = p->cancel, .gap_policy = p->gap_policy, .max_message_bytes = p->max_message_bytes};
-	bool ok = scan_read(m, f->cluster, &request, search_record, s, err);
+	bool ok = scan_read(m, f->cluster, &request, 0, search_record, s, err);
 	free(ranges);
 	return ok;
 }

@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include "codec/infer.h"
 #include "core/alloc.h"
+#include "core/time.h"
+
+/* In a large topic each half of the sampling (newest, oldest) takes what is there after SAMPLE_MS and does not wait for the other partitions:
+ * where producers fill batches of a megabyte, every partition costs the decompression of one, and the first row is to be there in 20 ms. */
+enum { SAMPLE_MS = 3, LARGE_TOPIC_N = 100000 };
 
 struct samples {
 	struct batch **batches;              /* referenced */
@@ -48,6 +53,9 @@ static bool read_samples(struct module *m, struct provider *p, const char *clust
 	if (each < 1)
 		each = 1;
 	bool ok = true;
+	int64_t total = 0;
+	for (int32_t i = 0; i < partition_n; i++)
+		total += bounds[i].end - bounds[i].low;
 	/* Newest first: they say what the topic looks like now. */
 	for (int oldest = 0; ok && oldest < 2; oldest++) {
 		size_t range_n = 0;
@@ -63,7 +71,7 @@ static bool read_samples(struct module *m, struct provider *p, const char *clust
 		struct scan_request request = {
 			.topic = topic, .ranges = ranges, .range_n = range_n, .need = need, .row_hint = (int64_t)n, .cancel = p->cancel, .gap_policy = GAP_WARN, .max_message_bytes = p->max_message_bytes,
 		};
-		ok = scan_read(m, cluster, &request, take_sample, to, err);
+		ok = scan_read(m, cluster, &request, total > LARGE_TOPIC_N ? time_mono_ms() + SAMPLE_MS : 0, take_sample, to, err);
 	}
 	free(ranges);
 	return ok;

@@ -69,8 +69,9 @@ void frozen_destroy(struct frozen *f);
 enum partitioner table_partitioner(struct table *t, const struct frozen *f, size_t *ret_key_n);
 void detected_destroy(struct detected *list);
 
-/* Reads ranges to their end and hands each record to `each`; for sampling and changelogs. False on error or when `each` returned false. */
-bool scan_read(struct module *m, const char *cluster, const struct scan_request *request, bool (*each)(void *arg, struct batch *b, const struct record *r, struct err *err), void *arg, struct err *err);
+/* Reads ranges to their end and hands each record to `each`; for sampling and changelogs. False on error or when `each` returned false.
+ * enough_mono_ms != 0: from then on, what has not arrived is not waited for (once anything has arrived). */
+bool scan_read(struct module *m, const char *cluster, const struct scan_request *request, int64_t enough_mono_ms, bool (*each)(void *arg, struct batch *b, const struct record *r, struct err *err), void *arg, struct err *err);
 
 /* Adds what a source counted since the last call to the statement's stats. */
 void stats_add(struct provider *p, const struct source *source, struct scan_stats *seen);
