@@ -61,6 +61,10 @@ static struct format *create_side(const struct stream *s, const char *name, enum
 			err_set(err, ERR_OPTION, "unknown %s '%s'; known are: %s", what, name, codec_names());
 		return NULL;
 	}
+	if (s->explode && origin == COLUMN_FROM_VALUE && impl != &format_json) {
+		err_set(err, ERR_OPTION, "EXPLODE takes rows from JSON arrays: it needs format 'json', not '%s'", impl->name);
+		return NULL;
+	}
 	struct format_spec spec = {.stream = s, .wanted = wanted, .origin = origin, .format = name};
 	return impl->create(&spec, err);
 }

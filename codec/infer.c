@@ -217,6 +217,10 @@ static size_t choose_format(struct stream *s, const struct survey *v, const stru
 	size_t json = documents + n[CLASS_NUMBER] + n[CLASS_BOOLEAN];
 	size_t texts = n[CLASS_TEXT] + n[CLASS_NUMBER] + n[CLASS_BOOLEAN] + n[CLASS_STRING];
 	struct csv_guess guess;
+	if (s->explode) {
+		set_text(&s->format, "json");                      /* the only format with arrays */
+		return json;
+	}
 	if (v->usable == 0) {
 		set_text(&s->format, "text");
 		return 0;
@@ -268,7 +272,7 @@ static size_t add_columns(struct stream *s, const struct survey *v, const struct
 	if (s->column_n == 0) {
 		bool json = strncasecmp(f, "json", 4) == 0;
 		bool raw = strcasecmp(f, "raw") == 0;
-		const char *path = !json ? NULL : s->explode ? "@" : "$";
+		const char *path = !json ? NULL : s->explode && strcasecmp(f, "json") == 0 ? "@" : "$";
 		infer_add_column(s, "value", raw ? COLUMN_BLOB : json ? COLUMN_JSON : text_type(v), path, NULL);
 	}
 	return left_out;

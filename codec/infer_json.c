@@ -285,7 +285,7 @@ size_t infer_json_columns(struct stream *s, const struct record *const *samples,
 	struct tree root;
 	struct tree element;
 	size_t len = s->explode ? strlen(s->explode) : 0;
-	bool exploding = len > 3 && json_path_parse(bytes_of(s->explode, len - 3), &explode);
+	bool exploding = !lines && len > 3 && json_path_parse(bytes_of(s->explode, len - 3), &explode);
 	json_scanner_init(&scanner);
 	json_scanner_set_program(&scanner, json_program_create(NULL, 0, exploding ? &explode : NULL, NULL));
 	tree_init(&root);

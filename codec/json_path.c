@@ -265,6 +265,7 @@ struct json_program *json_program_create(const struct json_path *const *paths, s
 			if (step->key.len)
 				memcpy(key, step->key.data, step->key.len);
 			*edge++ = (struct json_edge){.head = json_key_head(key, step->key.len, 0), .len = (uint32_t)step->key.len, .node = d.at[child].laid, .key = key};
+			node->filter |= 1ull << json_key_filter(step->key.len ? key[0] : 0, step->key.len);
 			key += step->key.len;
 		}
 		node->edge_n = (uint32_t)(edge - node->edges);

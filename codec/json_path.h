@@ -43,6 +43,7 @@ struct json_item {
 };
 
 struct json_node {
+	uint64_t filter;                     /* bits json_key_filter of all edges: most unwanted keys are seen by one test */
 	uint64_t seen;                       /* scan number in which this node was last met: a second meeting is a repeated key */
 	struct json_edge *edges;             /* member names, in the order the paths were given */
 	struct json_item *items;             /* array indexes, rising */
@@ -81,6 +82,12 @@ static inline uint64_t json_key_head(const uint8_t *key, size_t len, size_t room
 #endif
 	memcpy(&head, key, len < 8 ? len : 8);
 	return head;
+}
+
+/* Bit number of a key in json_node.filter. first: its first byte, or for an empty key any byte (the quote that follows it). */
+static inline unsigned json_key_filter(uint8_t first, size_t len)
+{
+	return (unsigned)(len ? first + 5 * len : 0) & 63;
 }
 
 static inline uint32_t json_key_hash(uint64_t head, const uint8_t *key, size_t len)

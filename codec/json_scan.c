@@ -11,6 +11,9 @@
 #include "core/alloc.h"
 #include "core/utf8.h"
 
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
 enum { CLOCK_EVERY_BYTES = 256 * 1024 };     /* how often the time limit is looked at */
 
 struct json_frame {
@@ -38,6 +41,7 @@ void json_scanner_finish(struct json_scanner *s)
 	free(s->values);
 	free(s->spans);
 	free(s->stack);
+	free(s->copy);
 	buf_finish(&s->key);
 	*s = (struct json_scanner){.key = BUF_INIT};
 }
@@ -71,6 +75,57 @@ static int hex_value(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+/* Where quotes and special bytes (backslash, control characters) lie in 64 bytes of the document. The end of a short string is then a shift
+ * and a bit count away, without waiting for a load: that chain is what bounds the scan of small messages. */
+enum { WINDOW_BYTES = 64 };
+
+struct window {
+	const uint8_t *base;
+	uint64_t quote, special;             /* bit i = byte base[i] */
+};
+
+static inline struct window window_masks(const uint8_t *base, const uint8_t *p)
+{
+	uint64_t quote = 0;
+	uint64_t special = 0;
+#ifdef __SSE2__
+	const __m128i quotes = _mm_set1_epi8('"');
+	const __m128i backslashes = _mm_set1_epi8('\\');
+	const __m128i controls = _mm_set1_epi8(0x1F);
+	for (int i = 0; i < WINDOW_BYTES; i += 16) {
+		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
+		__m128i odd = _mm_or_si128(_mm_cmpeq_epi8(v, backslashes), _mm_cmpeq_epi8(_mm_min_epu8(v, controls), v));
+		quote |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, quotes)) << i;
+		special |= (uint64_t)(uint32_t)_mm_movemask_epi8(odd) << i;
+	}
+#else
+	for (int i = 0; i < WINDOW_BYTES; i++) {
+		quote |= (uint64_t)(p[i] == '"') << i;
+		special |= (uint64_t)(p[i] == '\\' || p[i] < 0x20) << i;
+	}
+#endif
+	return (struct window){.base = base, .quote = quote, .special = special};
+}
+
+/* A document shorter than a window is looked at in a copy. */
+static __attribute__((noinline)) struct window window_short(const uint8_t *start, const uint8_t *end)
+{
+	uint8_t copy[WINDOW_BYTES];
+	memset(copy, ' ', sizeof copy);
+	memcpy(copy, start, (size_t)(end - start));
+	return window_masks(start, copy);
+}
+
+/* The window that holds p, start <= p < end. */
+static inline struct window window_at(const uint8_t *p, const uint8_t *start, const uint8_t *end)
+{
+	if (end - start < WINDOW_BYTES)
+		return window_short(start, end);
+	if (end - p < WINDOW_BYTES)
+		p = end - WINDOW_BYTES;
+	return window_masks(p, p);
+}
+
 /* First byte at or after p that ends a plain run: quote, backslash or control character; end if there is none. */
 static inline const uint8_t *string_stop(const uint8_t *p, const uint8_t *end)
 {
@@ -86,38 +141,28 @@ static inline const uint8_t *string_stop(const uint8_t *p, const uint8_t *end)
 			return p + __builtin_ctz(mask);
 		p += 16;
 	}
-#else
-	const uint64_t ones = 0x0101010101010101ull;
-	const uint64_t high = 0x8080808080808080ull;
-	while (end - p >= 8) {
-		uint64_t w;
-		memcpy(&w, p, 8);
-		uint64_t q = w ^ ones * '"';
-		uint64_t b = w ^ ones * '\\';
-		/* May also fire on a byte after a hit, never misses one: the byte loop below finds the place. */
-		if ((((q - ones) & ~q) | ((b - ones) & ~b) | ((w - ones * 0x20) & ~w)) & high)
-			break;
-		p += 8;
-	}
 #endif
 	while (p < end && *p != '"' && *p != '\\' && *p >= 0x20)
 		p++;
 	return p;
 }
 
-/* p is after the opening quote. Returns the closing quote, or NULL with *ret_at and *ret_error. */
-static const uint8_t *string_end(const uint8_t *p, const uint8_t *end, bool *ret_escaped, const uint8_t **ret_at, const char **ret_error)
+/* p is after the opening quote. Returns the closing quote, or NULL with the error noted. The way for strings with escapes and errors. */
+static __attribute__((cold, noinline)) const uint8_t *string_end_slow(struct json_scanner *s, struct bytes doc, const uint8_t *p, bool *ret_escaped)
 {
+	const uint8_t *end = doc.data + doc.len;
+	const uint8_t *at;
+	const char *error;
 	for (;;) {
 		p = string_stop(p, end);
 		if (p == end)
 			break;
 		if (*p == '"')
 			return p;
-		*ret_at = p;
+		at = p;
 		if (*p != '\\') {
-			*ret_error = "control character in a string";
-			return NULL;
+			error = "control character in a string";
+			goto bad;
 		}
 		*ret_escaped = true;
 		if (end - p < 2)
@@ -131,21 +176,49 @@ static const uint8_t *string_end(const uint8_t *p, const uint8_t *end, bool *ret
 				if (p + i >= end)
 					goto cut;
 				if (hex_value(p[i]) < 0) {
-					*ret_error = "bad \\u escape";
-					return NULL;
+					error = "bad \\u escape";
+					goto bad;
 				}
 			}
 			p += 6;
 			break;
 		default:
-			*ret_error = "bad escape";
-			return NULL;
+			error = "bad escape";
+			goto bad;
 		}
 	}
 cut:
-	*ret_at = end;
-	*ret_error = "unexpected end in a string";
+	at = end;
+	error = "unexpected end in a string";
+bad:
+	s->error = error;
+	s->error_at = (size_t)(at - doc.data);
 	return NULL;
+}
+
+/* The same, fast where the string is plain. p < end. */
+static inline const uint8_t *string_end(struct json_scanner *s, struct window *w, struct bytes doc, const uint8_t *end, const uint8_t *p, bool *ret_escaped)
+{
+	size_t at = (size_t)(p - w->base);
+	const uint8_t *from = p;
+	for (;;) {
+		if (UNLIKELY(at >= WINDOW_BYTES)) {
+			*w = window_at(from, doc.data, end);
+			at = (size_t)(from - w->base);
+		}
+		uint64_t quote = w->quote >> at;
+		uint64_t special = w->special >> at;
+		/* quote ^ (quote - 1): all bits up to and with the first quote, or all if there is none. */
+		if (UNLIKELY(special & (quote ^ (quote - 1))))
+			break;
+		if (LIKELY(quote))
+			return from + __builtin_ctzll(quote);
+		if (end - w->base <= WINDOW_BYTES)
+			break;
+		from = w->base + WINDOW_BYTES;
+		at = WINDOW_BYTES;
+	}
+	return string_end_slow(s, bytes_of(doc.data, (size_t)(end - doc.data)), p, ret_escaped);
 }
 
 static unsigned hex4(const uint8_t *p)
@@ -202,7 +275,7 @@ static inline bool edge_is(const struct json_edge *e, uint64_t head, const uint8
 }
 
 /* The node that a member leads to, or NULL. room = readable bytes at key. */
-static inline struct json_node *find_member(struct json_program *p, struct json_node *node, const uint8_t *key, size_t len, size_t room)
+static __attribute__((noinline)) struct json_node *find_member(struct json_program *p, struct json_node *node, const uint8_t *key, size_t len, size_t room)
 {
 	uint64_t head = json_key_head(key, len, room);
 	if (!node->table) {
@@ -250,9 +323,25 @@ static bool add_span(struct json_scanner *s, const uint8_t *doc, const uint8_t *
 	return true;
 }
 
-static inline const uint8_t *skip_space(const uint8_t *p, const uint8_t *end)
+/* From here on the byte at end - 1 is no digit, no space and not part of a word: loops over those need no bound (see json_scan). */
+static inline const uint8_t *skip_space(const uint8_t *p)
 {
-	while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t'))
+	while (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')
+		p++;
+	return p;
+}
+
+static inline const uint8_t *skip_digits(const uint8_t *p, const uint8_t *end)
+{
+	/* Time stamps and counters: eight digits a step. High nibbles are 3, and stay so when 6 is added. */
+	while (end - p >= 8) {
+		uint64_t w;
+		memcpy(&w, p, 8);
+		if ((w & 0xF0F0F0F0F0F0F0F0ull) != 0x3030303030303030ull || ((w + 0x0606060606060606ull) & 0xF0F0F0F0F0F0F0F0ull) != 0x3030303030303030ull)
+			break;
+		p += 8;
+	}
+	while (is_digit(*p))
 		p++;
 	return p;
 }
@@ -261,31 +350,29 @@ static inline const uint8_t *skip_space(const uint8_t *p, const uint8_t *end)
 static inline const uint8_t *number_end(const uint8_t *p, const uint8_t *end, bool *ret_real, const uint8_t **ret_at)
 {
 	p += *p == '-';
-	if (p == end || !is_digit(*p))
+	if (!is_digit(*p))
 		goto bad;
 	if (*p++ == '0') {
-		if (p < end && is_digit(*p))
+		if (is_digit(*p))
 			goto bad;
-	} else {
-		while (p < end && is_digit(*p))
-			p++;
+	} else if (is_digit(*p)) {
+		p = skip_digits(p, end);
 	}
-	if (p < end && *p == '.') {
+	if (*p == '.') {
 		*ret_real = true;
 		p++;
-		if (p == end || !is_digit(*p))
+		if (!is_digit(*p))
 			goto bad;
-		while (p < end && is_digit(*p))
+		while (is_digit(*p))
 			p++;
 	}
-	if (p < end && (*p | 0x20) == 'e') {
+	if ((*p | 0x20) == 'e') {
 		*ret_real = true;
 		p++;
-		if (p < end && (*p == '+' || *p == '-'))
-			p++;
-		if (p == end || !is_digit(*p))
+		p += *p == '+' || *p == '-';
+		if (!is_digit(*p))
 			goto bad;
-		while (p < end && is_digit(*p))
+		while (is_digit(*p))
 			p++;
 	}
 	return p;
@@ -294,19 +381,18 @@ bad:
 	return NULL;
 }
 
-static const struct {
-	const char *word;
-	uint8_t len;
-	uint8_t kind;
-} words[] = {
-	{"true", 4, JSON_TRUE}, {"false", 5, JSON_FALSE}, {"null", 4, JSON_NULL}, {"NaN", 3, JSON_NAN}, {"nan", 3, JSON_NAN},
-	{"Infinity", 8, JSON_NAN}, {"infinity", 8, JSON_NAN}, {"Inf", 3, JSON_NAN}, {"inf", 3, JSON_NAN},
-};
-
 static const uint8_t *word_end(const uint8_t *p, const uint8_t *end, enum json_kind *ret_kind)
 {
+	static const struct {
+		char word[9];
+		uint8_t len;
+		uint8_t kind;
+	} words[] = {
+		{"true", 4, JSON_TRUE}, {"false", 5, JSON_FALSE}, {"null", 4, JSON_NULL}, {"NaN", 3, JSON_NAN}, {"nan", 3, JSON_NAN},
+		{"Infinity", 8, JSON_NAN}, {"infinity", 8, JSON_NAN}, {"Inf", 3, JSON_NAN}, {"inf", 3, JSON_NAN},
+	};
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
-		if ((size_t)(end - p) >= words[i].len && memcmp(p, words[i].word, words[i].len) == 0) {
+		if (*p == (uint8_t)words[i].word[0] && end - p >= words[i].len && memcmp(p, words[i].word, words[i].len) == 0) {
 			*ret_kind = words[i].kind;
 			return p + words[i].len;
 		}
@@ -314,46 +400,76 @@ static const uint8_t *word_end(const uint8_t *p, const uint8_t *end, enum json_k
 	return NULL;
 }
 
-static bool fail(struct json_scanner *s, struct bytes doc, const uint8_t *at, const char *text)
+static __attribute__((cold, noinline)) bool fail(struct json_scanner *s, struct bytes doc, const uint8_t *end, const uint8_t *at, const char *text)
 {
-	s->error = at == doc.data + doc.len ? "unexpected end" : text;
+	s->error = at >= end ? "unexpected end" : text;
 	s->error_at = (size_t)(at - doc.data);
 	return false;
 }
 
-#define SKIP_SPACE() do { if (p < end && *p <= ' ') p = skip_space(p, end); } while (0)
-#define FAIL(at, text) return fail(s, doc, at, text)
+/* The document in a copy of our own that a NUL follows. */
+static bool copy_document(struct json_scanner *s, struct bytes *doc)
+{
+	if (doc->len + 1 > s->copy_cap) {
+		free(s->copy);
+		s->copy_cap = doc->len + 1;
+		s->copy = malloc(s->copy_cap);
+		if (!s->copy) {
+			s->copy_cap = 0;
+			s->error = "out of memory";
+			s->error_at = 0;
+			return false;
+		}
+	}
+	memcpy(s->copy, doc->data, doc->len);
+	s->copy[doc->len] = '\0';
+	doc->data = s->copy;
+	return true;
+}
 
+#define SKIP_SPACE() do { if (UNLIKELY(*p <= ' ')) p = skip_space(p); } while (0)
+#define FAIL(at, text) return fail(s, doc, end, at, text)
+
+/* Bounds: a document that ends (but for space) in } or ] is its own sentinel: every loop and look-ahead stops there, and only the code that
+ * takes a closing bracket can step past it, so only that code compares with end. Any other document (a lone scalar, or a cut one) is
+ * scanned in a copy with a NUL behind it, which stops everything just so; all errors at or behind end read "unexpected end". */
 bool json_scan(struct json_scanner *s, struct bytes doc)
 {
-	struct json_program *program = s->program;
-	const uint8_t *p = doc.data;
-	const uint8_t *end = p + doc.len;
-	const uint8_t *clock_at = p + CLOCK_EVERY_BYTES;
-	int64_t deadline_ms = doc.len > CLOCK_EVERY_BYTES ? cpu_ms() + CODEC_MAX_MESSAGE_MS : 0;
-	struct json_frame *top = NULL;       /* the innermost open container */
-	struct json_frame *const limit = s->stack + CODEC_MAX_DEPTH;
-	struct json_node *node = &program->nodes[0];   /* of the value to come, NULL = nobody wants it */
-	uint32_t nan_n = 0;
-
-	memset(s->values, 0, program->slot_n * sizeof *s->values);
 	s->span_n = 0;
 	s->scan_no++;
 	s->error = NULL;
 	s->empty = false;
-	s->bom = doc.len >= 3 && p[0] == 0xEF && p[1] == 0xBB && p[2] == 0xBF;
-	if (s->bom)
-		p += 3;
-	p = skip_space(p, end);
-	if (p == end) {
+	s->bom = doc.len >= 3 && doc.data[0] == 0xEF && doc.data[1] == 0xBB && doc.data[2] == 0xBF;
+	struct json_program *program = s->program;
+	if (program->slot_n)
+		memset(s->values, 0, program->slot_n * sizeof *s->values);
+	size_t skip = s->bom ? 3 : 0;
+	while (doc.len > skip && (doc.data[doc.len - 1] == ' ' || doc.data[doc.len - 1] == '\n' || doc.data[doc.len - 1] == '\r' || doc.data[doc.len - 1] == '\t'))
+		doc.len--;
+	if (doc.len == skip) {
 		s->empty = true;
 		return true;
 	}
+	if (doc.data[doc.len - 1] != '}' && doc.data[doc.len - 1] != ']' && !copy_document(s, &doc))
+		return false;
 
+	const uint8_t *p = doc.data + skip;
+	const uint8_t *const end = doc.data + doc.len;
+	const uint8_t *clock_at = doc.len > CLOCK_EVERY_BYTES ? p + CLOCK_EVERY_BYTES : end;
+	const int64_t deadline_ms = doc.len > CLOCK_EVERY_BYTES ? cpu_ms() + CODEC_MAX_MESSAGE_MS : 0;
+	struct json_frame *top = NULL;       /* the innermost open container */
+	struct json_frame *const limit = s->stack + CODEC_MAX_DEPTH;
+	struct json_node *node = &program->nodes[0];   /* of the value to come, NULL = nobody wants it */
+	uint32_t nan_n = 0;
+	struct window window = window_at(p, doc.data, end);
+
+	SKIP_SPACE();
 	for (;;) {
 		/* A value begins at p. */
-		if (p == end)
-			FAIL(p, "");
+		const uint8_t *start = p;
+		uint32_t len;
+		uint8_t kind;
+		uint8_t flags = 0;
 		if (node) {
 			if (node->seen == s->scan_no) {
 				memset(s->values + node->slot_first, 0, (node->slot_end - node->slot_first) * sizeof *s->values);
@@ -362,20 +478,17 @@ bool json_scan(struct json_scanner *s, struct bytes doc)
 			}
 			node->seen = s->scan_no;
 		}
-		struct json_value v = {.start = p};
 		switch (*p) {
 		case '"': {
 			bool escaped = false;
-			const uint8_t *at = NULL;
-			const char *error = NULL;
-			const uint8_t *close = string_end(p + 1, end, &escaped, &at, &error);
-			if (!close) {
-				s->error = error;
-				s->error_at = (size_t)(at - doc.data);
+			start = p + 1;
+			p = string_end(s, &window, doc, end, start, &escaped);
+			if (!p)
 				return false;
-			}
-			v = (struct json_value){.start = p + 1, .len = (uint32_t)(close - p - 1), .kind = JSON_STRING, .flags = escaped ? JSON_ESCAPED : 0};
-			p = close + 1;
+			kind = JSON_STRING;
+			flags = escaped ? JSON_ESCAPED : 0;
+			len = (uint32_t)(p - start);
+			p++;
 			break;
 		}
 		case '{':
@@ -387,8 +500,10 @@ bool json_scan(struct json_scanner *s, struct bytes doc)
 			*next = (struct json_frame){.node = node, .start = p, .nan_n = nan_n, .is_array = is_array, .explode = is_array && node && node->explode};
 			top = next;
 			p++;
+			if (p == end)
+				FAIL(p, "");
 			SKIP_SPACE();
-			if (p < end && *p == (is_array ? ']' : '}'))
+			if (*p == (is_array ? ']' : '}'))
 				goto close;
 			if (!is_array)
 				goto key;
@@ -402,66 +517,62 @@ bool json_scan(struct json_scanner *s, struct bytes doc)
 			p = number_end(p, end, &real, &at);
 			if (!p)
 				FAIL(at, "bad number");
-			v.kind = real ? JSON_REAL : JSON_INT;
-			v.len = (uint32_t)(p - v.start);
+			kind = real ? JSON_REAL : JSON_INT;
+			len = (uint32_t)(p - start);
 			break;
 		}
-		case '-':
-			if (end - p > 1 && !is_digit(p[1])) {
-				enum json_kind kind;
-				const uint8_t *after = word_end(p + 1, end, &kind);
-				if (!after || kind != JSON_NAN)
-					FAIL(p + 1, "bad number");
-				v.kind = JSON_NAN;
-				nan_n++;
-				p = after;
-			} else {
-				bool real = false;
-				const uint8_t *at;
-				p = number_end(p, end, &real, &at);
-				if (!p)
+		case '-': {
+			bool real = false;
+			const uint8_t *at;
+			enum json_kind word;
+			p = number_end(start, end, &real, &at);
+			kind = real ? JSON_REAL : JSON_INT;
+			if (!p) {
+				p = word_end(start + 1, end, &word);
+				if (!p || word != JSON_NAN)
 					FAIL(at, "bad number");
-				v.kind = real ? JSON_REAL : JSON_INT;
+				kind = JSON_NAN;
+				nan_n++;
 			}
-			v.len = (uint32_t)(p - v.start);
+			len = (uint32_t)(p - start);
 			break;
+		}
 		default: {
-			enum json_kind kind;
-			const uint8_t *after = word_end(p, end, &kind);
-			if (!after)
-				FAIL(p, "expected a value");
-			nan_n += kind == JSON_NAN;
-			v.kind = (uint8_t)kind;
-			v.len = (uint32_t)(after - p);
-			p = after;
+			enum json_kind word;
+			p = word_end(p, end, &word);
+			if (!p)
+				FAIL(start, "expected a value");
+			nan_n += word == JSON_NAN;
+			kind = (uint8_t)word;
+			len = (uint32_t)(p - start);
 			break;
 		}
 		}
 		for (;;) {
-			/* v ends at p and belongs to node. */
+			/* The value start, len, kind, flags belongs to node; p is behind it. */
 			if (node) {
 				if (node->slot >= 0)
-					s->values[node->slot] = v;
-				if (node->explode && v.kind != JSON_ARRAY && v.kind != JSON_NULL) {
-					bool quoted = v.kind == JSON_STRING;
-					if (!add_span(s, doc.data, v.start - quoted, v.start + v.len + quoted))
+					s->values[node->slot] = (struct json_value){.start = start, .len = len, .kind = kind, .flags = flags};
+				if (node->explode && kind != JSON_ARRAY && kind != JSON_NULL) {
+					bool quoted = kind == JSON_STRING;
+					if (!add_span(s, doc.data, start - quoted, start + len + quoted))
 						FAIL(p, "out of memory");
 				}
 			}
-			SKIP_SPACE();
 			if (!top)
 				goto done;
-			if (top->explode && !add_span(s, doc.data, top->element, v.kind == JSON_STRING ? v.start + v.len + 1 : v.start + v.len))
-				FAIL(p, "out of memory");
 			if (p == end)
 				FAIL(p, "");
+			if (UNLIKELY(top->explode) && !add_span(s, doc.data, top->element, start + len + (kind == JSON_STRING)))
+				FAIL(p, "out of memory");
+			SKIP_SPACE();
 			if (*p == ',') {
 				p++;
 				SKIP_SPACE();
-				if (p > clock_at) {
+				if (UNLIKELY(p > clock_at)) {
 					if (cpu_ms() > deadline_ms)
 						FAIL(p, "took longer than 100 ms: gave up");
-					clock_at = p + CLOCK_EVERY_BYTES;
+					clock_at = end - p > CLOCK_EVERY_BYTES ? p + CLOCK_EVERY_BYTES : end;
 				}
 				if (!top->is_array)
 					goto key;
@@ -474,49 +585,48 @@ bool json_scan(struct json_scanner *s, struct bytes doc)
 				FAIL(p, top->is_array ? "expected ',' or ']'" : "expected ',' or '}'");
 close:
 			p++;
-			v = (struct json_value){.start = top->start, .len = (uint32_t)(p - top->start), .kind = top->is_array ? JSON_ARRAY : JSON_OBJECT,
-				.flags = nan_n != top->nan_n ? JSON_HAS_NAN : 0};
+			start = top->start;
+			len = (uint32_t)(p - start);
+			kind = top->is_array ? JSON_ARRAY : JSON_OBJECT;
+			flags = nan_n != top->nan_n ? JSON_HAS_NAN : 0;
 			node = top->node;
 			top = top == s->stack ? NULL : top - 1;
 		}
 		continue;
 key: {
-			if (p == end || *p != '"')
+			if (UNLIKELY(*p != '"'))
 				FAIL(p, "expected a key in quotes");
 			bool escaped = false;
-			const uint8_t *at = NULL;
-			const char *error = NULL;
 			const uint8_t *name = p + 1;
-			const uint8_t *quote = string_end(name, end, &escaped, &at, &error);
-			if (!quote) {
-				s->error = error;
-				s->error_at = (size_t)(at - doc.data);
+			p = string_end(s, &window, doc, end, name, &escaped);
+			if (!p)
 				return false;
-			}
 			node = top->node;
-			if (node && node->edge_n) {
-				size_t len = (size_t)(quote - name);
-				if (escaped) {
+			if (node) {
+				size_t key_len = (size_t)(p - name);
+				if (UNLIKELY(escaped)) {
 					buf_clear(&s->key);
-					buf_reserve(&s->key, len + 8);
-					len = json_unescape(name, len, (uint8_t *)s->key.data, NULL);
-					node = find_member(program, node, (const uint8_t *)s->key.data, len, len);
+					buf_reserve(&s->key, key_len + 8);
+					key_len = json_unescape(name, key_len, (uint8_t *)s->key.data, NULL);
+					node = find_member(program, node, (const uint8_t *)s->key.data, key_len, key_len);
+				} else if (node->filter >> json_key_filter(*name, key_len) & 1) {
+					node = find_member(program, node, name, key_len, (size_t)(end - name));
 				} else {
-					node = find_member(program, node, name, len, (size_t)(end - name));
+					node = NULL;
 				}
-			} else {
-				node = NULL;
 			}
-			p = quote + 1;
+			p++;
 			SKIP_SPACE();
-			if (p == end || *p != ':')
+			if (UNLIKELY(*p != ':'))
 				FAIL(p, "expected ':'");
 			p++;
 			SKIP_SPACE();
 		}
 	}
 done:
-	if (p != end)
+	if (p != end) {
+		p = skip_space(p);
 		FAIL(p, "trailing data");
+	}
 	return true;
 }

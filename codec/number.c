@@ -107,6 +107,32 @@ bool number_real(const uint8_t *text, size_t len, char point, double *ret)
 	bool negative = p < end && *p == '-';
 	p += p < end && (*p == '-' || *p == '+');
 	uint64_t mantissa = 0;
+	/* Up to 19 digits in all, which is nearly every number: no counting of significant ones. */
+	if (end - p <= MANTISSA_DIGITS) {
+		const uint8_t *start = p;
+		const uint8_t *dot = NULL;
+		for (; p < end; p++) {
+			uint8_t digit = (uint8_t)(*p - '0');
+			if (digit < 10)
+				mantissa = mantissa * 10 + digit;
+			else if (*p == (uint8_t)point && !dot)
+				dot = p;
+			else
+				break;
+		}
+		if (p == end && p - start > (dot != NULL)) {
+			long fraction_n = dot ? end - dot - 1 : 0;
+			if (mantissa <= 1ull << 53)
+				*ret = (double)mantissa / exact_tens[fraction_n];
+			else
+				*ret = scale_exact(mantissa, (int)-fraction_n);
+			if (negative)
+				*ret = -*ret;
+			return true;
+		}
+		p = start;
+		mantissa = 0;
+	}
 	int digit_n = 0;                     /* significant ones taken into mantissa */
 	long exp10 = 0;
 	bool any = false;
