@@ -7,6 +7,7 @@
  * stream_to_ddl writes what stream_from_args reads back to an equal stream. ksqlDB's and Flink's option names are understood; what
  * configures a client (servers, credentials, callbacks) is refused, because a database file from elsewhere must not choose where
  * we connect. Pure; any thread. */
+#include "vtab/lexer.h"
 #include "vtab/table.h"
 
 #include <ctype.h>
@@ -14,94 +15,6 @@
 #include <string.h>
 #include <strings.h>
 #include "core/alloc.h"
-
-enum token_kind { TOKEN_END, TOKEN_WORD, TOKEN_STRING /* '..' */, TOKEN_NAME /* "..", `..`, [..] */, TOKEN_PUNCTUATION, TOKEN_BAD };
-
-struct token {
-	enum token_kind kind;
-	char *text;                          /* unquoted; owned */
-};
-
-struct lexer {
-	const char *p;
-	struct token now;
-};
-
-static bool word_char(unsigned char c)
-{
-	return isalnum(c) || c == '_' || c == '.' || c == '$' || c == '-' || c == '+' || c >= 0x80;
-}
-
-static void lexer_next(struct lexer *l)
-{
-	free(l->now.text);
-	l->now.text = NULL;
-	for (;;) {
-		while (isspace((unsigned char)*l->p))
-			l->p++;
-		if (l->p[0] == '-' && l->p[1] == '-') {
-			l->p += strcspn(l->p, "\n");
-		} else if (l->p[0] == '/' && l->p[1] == '*') {
-			const char *end = strstr(l->p + 2, "*/");
-			l->p = end ? end + 2 : l->p + strlen(l->p);
-		} else {
-			break;
-		}
-	}
-	char c = *l->p;
-	if (!c) {
-		l->now.kind = TOKEN_END;
-		return;
-	}
-	if (strchr("'\"`[", c)) {
-		char close = c == '[' ? ']' : c;
-		struct buf b = BUF_INIT;
-		l->now.kind = c == '\'' ? TOKEN_STRING : TOKEN_NAME;
-		for (l->p++;; l->p++) {
-			if (!*l->p) {
-				l->now.kind = TOKEN_BAD;
-				break;
-			}
-			if (*l->p == close) {
-				if (close == ']' || l->p[1] != close) {
-					l->p++;
-					break;
-				}
-				l->p++;
-			}
-			buf_addc(&b, *l->p);
-		}
-		l->now.text = xstrndup(b.data, b.len);
-		buf_finish(&b);
-		return;
-	}
-	const char *start = l->p;
-	if (word_char((unsigned char)c)) {
-		while (word_char((unsigned char)*l->p))
-			l->p++;
-		l->now.kind = TOKEN_WORD;
-	} else {
-		l->p++;
-		l->now.kind = TOKEN_PUNCTUATION;
-	}
-	l->now.text = xstrndup(start, (size_t)(l->p - start));
-}
-
-static bool token_is(const struct lexer *l, const char *word)
-{
-	return (l->now.kind == TOKEN_WORD || l->now.kind == TOKEN_PUNCTUATION) && strcasecmp(l->now.text, word) == 0;
-}
-
-static void lexer_init(struct lexer *l, const char *text)
-{
-	*l = (struct lexer){.p = text};
-	lexer_next(l);
-}
-
-static void lexer_finish(struct lexer *l)
-{
-	free(l->now.text);
-}
 
 /* ---- options ---- */
 
@@ -493,7 +406,7 @@ out:
 static bool parse_arg(struct stream *s, const char *arg, int index, bool *delimiter_given, struct err *err)
 {
 	struct lexer l;
-	lexer_init(&l, arg);
+	lexer_init(&l, arg, false);
 	struct token first = l.now;
 	l.now.text = NULL;
 	lexer_next(&l);

@@ -190,20 +190,20 @@ static bool partitioner_known(struct table *t, struct err *err, bool *ret)
 	size_t sampled;
 	if (!frozen_get(t->module, t->stream->cluster, t->stream->topic, &f, err))
 		return false;
-	*ret = f->info.partition_n > 1 && table_partitioner(t, f, &sampled) != PARTITIONER_NONE;
+	*ret = f->info.partition_n > 1 && table_partitioner(t, f, false, &sampled) != PARTITIONER_NONE;
 	return true;
 }
 
 bool changelog_open(struct table *t, const struct scan *scan, struct changelog **ret, size_t *ret_from, size_t *ret_end, struct err *err)
 {
-	if (!t->changelog && scan->keyed && t->changelog_lookup_n == 0) {
+	if (!t->changelog && scan->keyed && !t->changelog_part) {
 		bool known;
 		if (!partitioner_known(t, err, &known))
 			return false;
 		if (known) {
-			t->changelog_lookup_n++;
-			if (!load(t, scan, ret, err))
+			if (!load(t, scan, &t->changelog_part, err))
 				return false;
+			*ret = changelog_ref(t->changelog_part);
 			*ret_from = 0;
 			*ret_end = (*ret)->row_n;
 			return true;

@@ -91,7 +91,8 @@ static void module_forget_statement(struct module *m)
 	for (struct table *t = m->tables; t; t = t->next) {
 		changelog_unref(t->changelog);
 		t->changelog = NULL;
-		t->changelog_lookup_n = 0;
+		changelog_unref(t->changelog_part);
+		t->changelog_part = NULL;
 	}
 }
 
@@ -206,6 +207,7 @@ static int module_disconnect(sqlite3_vtab *base)
 		t->next->prev = t->prev;
 	writer_destroy(t->writer);
 	changelog_unref(t->changelog);
+	changelog_unref(t->changelog_part);
 	stream_destroy(t->stream);
 	free(t);
 	return SQLITE_OK;

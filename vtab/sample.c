@@ -146,16 +146,19 @@ static struct detected *detect(struct table *t, const struct frozen *f)
 	return d;
 }
 
-enum partitioner table_partitioner(struct table *t, const struct frozen *f, size_t *ret_key_n)
+enum partitioner table_partitioner(struct table *t, const struct frozen *f, bool always, size_t *ret_key_n)
 {
 	*ret_key_n = 0;
 	if (t->stream->partitioner_given)
 		return t->stream->partitioner;
-	if (t->row_estimate < DETECT_WORTH_N)
-		return PARTITIONER_NONE;
+	int64_t width = 0;
+	for (int32_t i = 0; i < f->info.partition_n && width < DETECT_WORTH_N; i++)
+		width += f->bounds[i].end - f->bounds[i].low;
 	const struct detected *d = t->module->detected;
 	while (d && !(same_name(d->cluster, f->cluster) && strcmp(d->topic, f->topic) == 0 && d->partition_n == f->info.partition_n))
 		d = d->next;
+	if (!d && !always && width < DETECT_WORTH_N)
+		return PARTITIONER_NONE;
 	if (!d) {
 		d = detect(t, f);
 		if (d->partitioner != PARTITIONER_NONE)

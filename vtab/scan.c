@@ -371,7 +371,7 @@ static void apply_keys(struct scan *s, struct table *t, const struct frozen *f)
 	if (!s->keyed)
 		return;
 	size_t sampled = 0;
-	s->partitioner = f->info.partition_n == 1 ? PARTITIONER_NONE : table_partitioner(t, f, &sampled);
+	s->partitioner = f->info.partition_n == 1 ? PARTITIONER_NONE : table_partitioner(t, f, false, &sampled);
 	if (s->partitioner == PARTITIONER_NONE) {
 		if (s->explain)
 			buf_addf(&s->not_pushed, "%s_key: all partitions are read and keys compared (%s)", s->not_pushed.len ? "\n" : "", f->info.partition_n == 1 ? "there is one" : "the partitioner is not known: partitioner = 'murmur2' | 'consistent'");

@@ -65,8 +65,9 @@ bool column_is_whole_key(const struct stream *s, size_t column);
 bool frozen_get(struct module *m, const char *cluster, const char *topic, const struct frozen **ret, struct err *err);
 void frozen_destroy(struct frozen *f);
 
-/* Which partitioner the keys of a topic were made with, from the table's option or from samples. Never fails: NONE = not known. */
-enum partitioner table_partitioner(struct table *t, const struct frozen *f, size_t *ret_key_n);
+/* Which partitioner the keys of a topic were made with, from the table's option or from samples. Never fails: NONE = not known. A small topic
+ * is sampled only if `always`: reading it costs as much. */
+enum partitioner table_partitioner(struct table *t, const struct frozen *f, bool always, size_t *ret_key_n);
 void detected_destroy(struct detected *list);
 
 /* Reads ranges to their end and hands each record to `each`; for sampling and changelogs. False on error or when `each` returned false.

@@ -85,7 +85,7 @@ struct table {
 	int64_t row_estimate;                /* records between the bounds as last seen, -1 = never seen */
 	int32_t partition_estimate;
 	struct changelog *changelog;         /* of the running statement */
-	unsigned changelog_lookup_n;         /* look-ups of one key in this statement, before the table was loaded */
+	struct changelog *changelog_part;    /* of the statement's first look-up: some keys only */
 	struct writer *writer;               /* update.c: open in a transaction */
 };
 

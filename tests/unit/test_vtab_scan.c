@@ -1,69 +1,12 @@
 /* Topic tables over a provider in memory: what is read for each pushdown, and that a few thousand random queries give the rows that the same data
  * gives when nothing is pushed down. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
-#include "vtab/vtab.h"
-#include "support/fake_provider.h"
-
-static struct fake *fake;
-static sqlite3 *db;
-
-static char *query(const char *sql)
-{
-	struct buf b = BUF_INIT;
-	sqlite3_stmt *stmt = NULL;
-	fake->provider.statement_n++;
-	fake->provider.stats = (struct scan_stats){0};
-	fake->open_n = fake->offsets_at_n = fake->bounds_n = 0;
-	if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK) {
-		buf_addf(&b, "error: %s", sqlite3_errmsg(db));
-		return buf_take(&b);
-	}
-	int rc;
-	while ((rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		if (b.len)
-			buf_addc(&b, ' ');
-		for (int i = 0; i < sqlite3_column_count(stmt); i++) {
-			const char *text = (const char *)sqlite3_column_text(stmt, i);
-			buf_addf(&b, "%s%s", i ? "|" : "", text ? text : "NULL");
-		}
-	}
-	if (rc != SQLITE_DONE)
-		buf_addf(&b, "%serror: %s", b.len ? " " : "", sqlite3_errmsg(db));
-	sqlite3_finalize(stmt);
-	return buf_take(&b);
-}
-
-static void expect(const char *sql, const char *rows)
-{
-	char *got = query(sql);
-	if (strcmp(got, rows) != 0)
-		fail_msg("%s\n  got  %s\n  want %s", sql, got, rows);
-	free(got);
-}
-
-/* The rows, and how many messages the broker delivered for them. */
-static void expect_read(const char *sql, const char *rows, int64_t message_n)
-{
-	expect(sql, rows);
-	if (fake->provider.stats.message_n != message_n)
-		fail_msg("%s\n  %lld messages delivered, want %lld", sql, (long long)fake->provider.stats.message_n, (long long)message_n);
-}
-
-static void run(const char *sql)
-{
-	char *text = NULL;
-	if (sqlite3_exec(db, sql, NULL, NULL, &text) != SQLITE_OK)
-		fail_msg("%s: %s", sql, text);
-}
+#include "support/vtab_fixture.h"
 
 /* Three partitions of 100 records: partition p, offset o has ts 1000*o + p, key k<n>, and every tenth offset of partition 2 is missing. */
 static int setup(void **state)
 {
-	struct err err = ERR_INIT;
-	fake = fake_create();
+	if (fixture_open() != 0)
+		return -1;
 	struct fake_topic *t = fake_topic_add(fake, "lines", 3);
 	for (int32_t p = 0; p < 3; p++) {
 		for (int64_t o = 0; o < 100; o++) {
@@ -76,17 +19,8 @@ static int setup(void **state)
 		}
 		t->partitions[p].end = 100;
 	}
-	if (sqlite3_open(":memory:", &db) != SQLITE_OK || !vtab_register(db, &fake->provider, &err))
-		return -1;
 	run("CREATE VIRTUAL TABLE lines USING kafka('lines', format = 'json', id INTEGER, line TEXT, v REAL)");
 	return 0;
-}
-
-static int teardown(void **state)
-{
-	int rc = sqlite3_close(db);
-	fake_destroy(fake);
-	return rc == SQLITE_OK ? 0 : -1;
 }
 
 static void test_full_scan(void **state)
@@ -331,10 +265,10 @@ static void test_property(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_full_scan, setup, teardown), cmocka_unit_test_setup_teardown(test_offsets, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_times, setup, teardown), cmocka_unit_test_setup_teardown(test_order, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_keys_and_bytes, setup, teardown), cmocka_unit_test_setup_teardown(test_self_join, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_path_functions, setup, teardown), cmocka_unit_test_setup_teardown(test_property, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_full_scan, setup, fixture_close), cmocka_unit_test_setup_teardown(test_offsets, setup, fixture_close),
+		cmocka_unit_test_setup_teardown(test_times, setup, fixture_close), cmocka_unit_test_setup_teardown(test_order, setup, fixture_close),
+		cmocka_unit_test_setup_teardown(test_keys_and_bytes, setup, fixture_close), cmocka_unit_test_setup_teardown(test_self_join, setup, fixture_close),
+		cmocka_unit_test_setup_teardown(test_path_functions, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property, setup, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -200,7 +200,7 @@ static bool fake_put(struct sink *sink, const struct sink_record *r, struct err 
 		p = r->key.data && s->partitioner != PARTITIONER_NONE ? hash_partition(s->partitioner, r->key, n) : s->turn++ % n;
 	if (p < 0 || p >= n)
 		return err_set(err, ERR_BROKER, "no partition %d", p);
-	fake_add_bytes(s->topic, p, -1, r->ts_ms == TIME_NONE ? 1000 : r->ts_ms, r->key, r->value, r->headers);
+	fake_add_bytes(s->topic, p, -1, r->ts_ms == TIME_NONE ? time_now_ms() : r->ts_ms, r->key, r->value, r->headers);
 	s->fake->put_n++;
 	return true;
 }
