@@ -54,7 +54,7 @@ static struct fake_topic *fake_topic_find(struct fake *f, const char *name)
 	return NULL;
 }
 
-static struct fake_topic *fake_topic_add(struct fake *f, const char *name, int32_t partition_n)
+static inline struct fake_topic *fake_topic_add(struct fake *f, const char *name, int32_t partition_n)
 {
 	struct fake_topic *t = &f->topics[f->topic_n++];
 	*t = (struct fake_topic){.info = {.partition_n = partition_n, .time_seek = true, .ts_type = TS_TYPE_CREATE}};

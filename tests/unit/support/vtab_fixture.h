@@ -13,7 +13,7 @@ static struct fake *fake;
 static sqlite3 *db;
 
 /* Rows as "a|b c|d"; an error as "error: text". A new statement each time. Caller frees. */
-static char *query(const char *sql)
+static inline char *query(const char *sql)
 {
 	struct buf b = BUF_INIT;
 	sqlite3_stmt *stmt = NULL;
@@ -39,7 +39,7 @@ static char *query(const char *sql)
 	return buf_take(&b);
 }
 
-static void expect(const char *sql, const char *rows)
+static inline void expect(const char *sql, const char *rows)
 {
 	char *got = query(sql);
 	if (strcmp(got, rows) != 0)
@@ -64,7 +64,7 @@ static inline void expect_error(const char *sql, enum err_id id, const char *par
 	err_clear(&fake->provider.last_error);
 }
 
-static void run(const char *sql)
+static inline void run(const char *sql)
 {
 	char *text = NULL;
 	fake->provider.statement_n++;
