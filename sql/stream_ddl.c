@@ -389,7 +389,8 @@ static void default_paths(struct create *c)
 		else if (!col->path && by_name) {
 			struct buf path = BUF_INIT;
 			bool plain = col->name[0] && strspn(col->name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == strlen(col->name);
-			buf_addf(&path, plain ? "$.%s" : "$.\"%s\"", col->name);
+			buf_addc(&path, c->stream->explode ? '@' : '$');      /* of the element, or of the document */
+			buf_addf(&path, plain ? ".%s" : ".\"%s\"", col->name);
 			col->path = buf_take(&path);
 		}
 		position++;
@@ -467,10 +468,12 @@ static bool run_create(struct session *s, struct statement *statement, struct er
 		goto out;
 	buf_clear(&statement->sql);
 	stream_to_ddl(c->stream, c->temp ? "temp" : "main", &statement->sql);
-	if (!session_exec(s, "SAVEPOINT weir_create", err))
+	/* A savepoint costs time in proportion to the tables open, so only replacing takes one. */
+	if (schema && !session_exec(s, "SAVEPOINT weir_create", err))
 		goto out;
 	ok = (!schema || drop_table(s, schema, c->stream->name, err)) && session_exec(s, statement->sql.data, err);
-	session_exec(s, ok ? "RELEASE weir_create" : "ROLLBACK TO weir_create; RELEASE weir_create", ok ? err : NULL);
+	if (schema && !session_exec(s, ok ? "RELEASE weir_create" : "ROLLBACK TO weir_create; RELEASE weir_create", ok ? err : NULL))
+		ok = false;
 	if (ok && report.len)
 		catalog_notice(s->catalog, NOTICE_INFO, "%s: %s, %zu columns", c->stream->name, report.data, c->stream->column_n);
 out:
