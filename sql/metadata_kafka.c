@@ -384,6 +384,7 @@ static bool fill_streams(void *ctx, const char *filter, const char *filter_2, st
 	if (sqlite3_prepare_v2(c->db, "SELECT 'temp', name, sql FROM sqlite_temp_schema WHERE type = 'table' AND sql LIKE 'create virtual table%' UNION ALL"
 		" SELECT 'main', name, sql FROM main.sqlite_schema WHERE type = 'table' AND sql LIKE 'create virtual table%'", -1, &stmt, NULL) != SQLITE_OK)
 		return err_set(err, ERR_INTERNAL, "weir_streams: %s", sqlite3_errmsg(c->db));
+	const char *file = sqlite3_db_filename(c->db, "main");
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
 		struct stream *s = NULL;
 		struct err why = ERR_INIT;
@@ -397,7 +398,8 @@ static bool fill_streams(void *ctx, const char *filter, const char *filter_2, st
 		rowset_text(to, 4, s->format);
 		rowset_text(to, 5, s->key_format);
 		rowset_int(to, 6, (int64_t)s->column_n);
-		rowset_text(to, 7, strcmp((const char *)sqlite3_column_text(stmt, 0), "temp") == 0 ? "session" : "file");
+		bool in_file = file && *file && strcmp((const char *)sqlite3_column_text(stmt, 0), "main") == 0;
+		rowset_text(to, 7, in_file ? "file" : "session");
 		rowset_text(to, 8, (const char *)sqlite3_column_text(stmt, 2));
 		stream_destroy(s);
 	}

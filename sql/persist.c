@@ -68,6 +68,9 @@ static void load_cluster(struct session *s, const char *name, const char *profil
 {
 	struct err err = ERR_INIT;
 	struct attach_request r = {.name = name, .profile = profile, .brokers = profile ? NULL : brokers, .from_file = true};
+	if (profile && !*profile)
+		profile = r.profile = NULL;
+	r.brokers = profile ? NULL : brokers;
 	for (size_t i = 0; i < s->catalog->cluster_n; i++)
 		if (sqlite3_stricmp(s->catalog->clusters[i]->name, name) == 0)
 			return;                      /* the command line goes first */

@@ -21,7 +21,17 @@ static const char no_table[] = "no such table: ";
 
 bool resolve_table_exists(struct session *s, const char *name)
 {
-	return sqlite3_table_column_metadata(s->db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+	if (sqlite3_table_column_metadata(s->db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	/* That call knows no views. */
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(s->db, "SELECT 1 FROM sqlite_temp_schema WHERE name = ?1 COLLATE NOCASE AND type = 'view' UNION ALL"
+		" SELECT 1 FROM sqlite_schema WHERE name = ?1 COLLATE NOCASE AND type = 'view'", -1, &stmt, NULL) != SQLITE_OK)
+		return false;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	bool found = sqlite3_step(stmt) == SQLITE_ROW;
+	sqlite3_finalize(stmt);
+	return found;
 }
 
 static bool is_database(struct session *s, const char *name)

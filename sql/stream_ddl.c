@@ -51,7 +51,8 @@ static bool format_name(const char *key, const char *value, char **field, struct
 	struct buf b = BUF_INIT;
 	for (const char *p = value; *p; p++)
 		buf_addc(&b, (char)(*p >= 'A' && *p <= 'Z' ? *p | 32 : *p));
-	const char *name = b.data;
+	/* Flink's raw is whatever the column's type says; ours is bytes. */
+	const char *name = strchr(key, '.') && strcmp(b.data, "raw") == 0 ? "text" : b.data;
 	for (size_t i = 0; i < sizeof aliases / sizeof *aliases; i++)
 		if (strcmp(name, aliases[i].alias) == 0)
 			name = aliases[i].format;
@@ -160,11 +161,9 @@ static bool on_cluster(struct session *s, struct create *c, const char *key, con
 
 static bool on_connector(struct session *s, struct create *c, const char *key, const char *value, struct err *err)
 {
-	if (strcasecmp(value, "upsert-kafka") == 0)
-		c->is_table = true;
-	else if (strcasecmp(value, "kafka") != 0)
-		return bad_value(key, value, "only kafka and upsert-kafka are tables here", err);
-	return true;
+	/* Flink says TABLE for both: an append-only topic is a stream, an upsert one the last value per key. */
+	c->is_table = strcasecmp(value, "upsert-kafka") == 0;
+	return c->is_table || strcasecmp(value, "kafka") == 0 || bad_value(key, value, "only kafka and upsert-kafka are tables here", err);
 }
 
 static bool on_startup(struct session *s, struct create *c, const char *key, const char *value, struct err *err)
