@@ -88,6 +88,10 @@ static void trouble_set(struct trouble *t, enum trouble_kind kind, const char *r
 		snprintf(t->broker, sizeof t->broker, "%.*s", (int)(sep - start), start);
 		reason = sep + 2;
 	}
+	/* "Connect to ipv4#127.0.0.1:9 failed: Connection refused": the address is in the message already. */
+	const char *failed = strncmp(reason, "Connect to ", 11) == 0 ? strstr(reason, " failed: ") : NULL;
+	if (failed)
+		reason = failed + 9;
 	snprintf(t->text, sizeof t->text, "%s", reason);
 	char *after = strstr(t->text, " (after ");
 	if (after)
@@ -269,7 +273,7 @@ static void trouble_err(const struct client *c, const struct trouble *t, struct 
 		err_hint(err, "Check the spelling of the host name and this machine's DNS.");
 		break;
 	case TROUBLE_REFUSED:
-		err_set(err, ERR_CONNECT, "cluster %s: connection to %.*s refused: %s", c->name, host_len, t->broker, t->text);
+		err_set(err, ERR_CONNECT, "cluster %s: no connection to %.*s: %s", c->name, host_len, t->broker, t->text);
 		err_hint(err, "Nothing listens there: is the broker running, and is it this port?");
 		break;
 	case TROUBLE_TIMEOUT:

@@ -235,18 +235,15 @@ void metadata_call_run(rd_kafka_t *rk, void *state)
 		m->code = rd_kafka_metadata(rk, 1, NULL, &m->md, m->timeout_ms);
 		return;
 	}
-	/* The cluster id comes with any answer; without it nobody knows yet whether a topic may be asked for by name. */
-	char *id = rd_kafka_clusterid(rk, 0);
-	if (!id) {
-		m->code = rd_kafka_metadata(rk, 0, NULL, &m->md, m->timeout_ms);
-		if (m->code)
-			return;
-		rd_kafka_metadata_destroy(m->md);
-		m->md = NULL;
-		id = rd_kafka_clusterid(rk, 0);
+	/* The cluster id comes with the answer to what librdkafka asks itself on connecting; without it nobody knows yet whether a topic may be
+	 * asked for by name. (rd_kafka_metadata without a topic would ask for all of them.) */
+	char *id = rd_kafka_clusterid(rk, m->timeout_ms);
+	if (!id && time_mono_ms() >= until) {
+		m->code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+		return;
 	}
 	bool mock = id && strncmp(id, "mockCluster", 11) == 0;
-	if (id)
+	if (id)                              /* a broker before 0.10.1 has none */
 		rd_kafka_mem_free(rk, id);
 	int64_t left = until - time_mono_ms();
 	int timeout_ms = left > 1 ? (int)left : 1;
@@ -539,72 +536,114 @@ void offsets_call_drop(void *state)
 	free(o);
 }
 
-bool cluster_offsets_of(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, const int32_t *partitions, size_t partition_n,
-	int64_t ts_ms, int64_t *ret, struct err *err)
+/* Reads the answer of an offsets call into ret. */
+static bool offsets_take(struct cluster *c, struct client *client, const struct offsets_call *o, const char *topic, const int32_t *partitions, size_t partition_n,
+	int64_t *ret, struct err *err)
 {
-	if (partition_n == 0)
-		return true;
+	char what[320];
+	/* The overall code of a request that failed for some partitions is the first of theirs; look for the partition first. */
+	for (size_t i = 0; i < partition_n; i++) {
+		const rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i]);
+		if (!p->err)
+			continue;
+		if (p->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || p->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || p->err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
+			return err_set(err, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has no leader (%s)", c->name, partitions[i], topic, rd_kafka_err2str(p->err));
+		snprintf(what, sizeof what, "offsets of partition %d of topic \"%s\"", partitions[i], topic);
+		return client_err(client, err, p->err, what);
+	}
+	if (o->code) {
+		snprintf(what, sizeof what, "offsets of topic \"%s\"", topic);
+		return client_err(client, err, o->code, what);
+	}
+	client_trouble_clear(client);
+	for (size_t i = 0; i < partition_n; i++)
+		ret[i] = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i])->offset;
+	return true;
+}
+
+static struct offsets_call *offsets_new(struct cluster *c, const char *topic, const int32_t *partitions, size_t partition_n, int64_t ts_ms)
+{
 	struct offsets_call *o = xcalloc(1, sizeof *o);
 	o->timeout_ms = (int)c->request_timeout_ms;
 	o->list = rd_kafka_topic_partition_list_new((int)partition_n);
 	for (size_t i = 0; i < partition_n; i++)
 		rd_kafka_topic_partition_list_add(o->list, topic, partitions[i])->offset = ts_ms;
 	c->request_n++;
-	struct buf what = BUF_INIT;
-	buf_addf(&what, "offsets of topic \"%s\"", topic);
-	struct call *call = NULL;
-	int64_t start = time_mono_ms();
-	bool ok = client_call(client, cancel, c->request_timeout_ms, what.data, offsets_call_run, o, offsets_call_drop, &call, err);
-	if (!ok)
-		goto out;
-	ok = false;
-	if (o->code == RD_KAFKA_RESP_ERR__TIMED_OUT && client_failed(client, start, true, what.data, err))
-		goto out;
-	/* The overall code of a request that failed for some partitions is the first of theirs; look for the partition first. */
-	for (size_t i = 0; i < partition_n; i++) {
-		const rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i]);
-		if (!p->err)
-			continue;
-		buf_clear(&what);
-		if (p->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || p->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || p->err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION) {
-			err_set(err, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has no leader (%s)", c->name, partitions[i], topic, rd_kafka_err2str(p->err));
-		} else {
-			buf_addf(&what, "offsets of partition %d of topic \"%s\"", partitions[i], topic);
-			client_err(client, err, p->err, what.data);
-		}
-		goto out;
-	}
-	if (o->code) {
-		client_err(client, err, o->code, what.data);
-		goto out;
-	}
-	client_trouble_clear(client);
-	for (size_t i = 0; i < partition_n; i++)
-		ret[i] = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i])->offset;
-	ok = true;
-out:
+	return o;
+}
+
+bool cluster_offsets_of(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, const int32_t *partitions, size_t partition_n,
+	int64_t ts_ms, int64_t *ret, struct err *err)
+{
+	if (partition_n == 0)
+		return true;
+	struct offsets_call *o = offsets_new(c, topic, partitions, partition_n, ts_ms);
+	struct call *call;
+	if (!client_call(client, cancel, c->request_timeout_ms, "offsets", offsets_call_run, o, offsets_call_drop, &call, err))
+		return false;
+	bool ok = offsets_take(c, client, o, topic, partitions, partition_n, ret, err);
 	call_release(call);
-	buf_finish(&what);
 	return ok;
 }
 
-bool cluster_offsets(struct cluster *c, const char *topic, int32_t partition_n, int64_t ts_ms, int64_t *ret, struct err *err)
+/* Partitions 0..partition_n-1, all of which must have a leader: without one the request would wait for it until the timeout. */
+static bool offsets_prepare(struct cluster *c, const char *topic, int32_t partition_n, struct client **ret_client, int32_t **ret, struct err *err)
 {
-	struct client *client;
 	const struct cluster_topic *t;
-	if (partition_n <= 0)
-		return true;
-	/* A partition without leader would make the request wait for one until the timeout: say it at once. */
-	if (!cluster_client(c, &client, err) || !cluster_topic_get(c, topic, &t, err))
+	if (!cluster_client(c, ret_client, err) || !cluster_topic_get(c, topic, &t, err))
 		return false;
 	for (int32_t p = 0; p < partition_n && p < t->partition_n; p++) {
 		if (t->partitions[p].leader < 0)
 			return err_set(err, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has no leader", c->name, p, topic);
 	}
 	int32_t *partitions = xmalloc((size_t)partition_n * sizeof *partitions);
-	int64_t *found = xmalloc((size_t)partition_n * sizeof *found);
 	for (int32_t p = 0; p < partition_n; p++)
 		partitions[p] = p;
+	*ret = partitions;
+	return true;
+}
+
+bool cluster_bounds(struct cluster *c, const char *topic, int32_t partition_n, int64_t *ret_low, int64_t *ret_end, struct err *err)
+{
+	struct client *client;
+	int32_t *partitions;
+	if (partition_n <= 0)
+		return true;
+	if (!offsets_prepare(c, topic, partition_n, &client, &partitions, err))
+		return false;
+	size_t n = (size_t)partition_n;
+	int64_t *low = xmalloc(n * sizeof *low);
+	int64_t *end = xmalloc(n * sizeof *end);
+	/* Both requests are under way at the same time: one round trip. */
+	struct offsets_call *o_low = offsets_new(c, topic, partitions, n, CLUSTER_EARLIEST);
+	struct call *low_call = call_start(client, offsets_call_run, o_low, offsets_call_drop);
+	bool ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, n, CLUSTER_LATEST, end, err);
+	int64_t start = time_mono_ms();
+	while (ok && !call_wait(low_call, CANCEL_SLICE_MS)) {
+		client_poll(client, 0);
+		ok = cancel_check(c->cancel, err) && !client_failed(client, start, time_mono_ms() - start >= c->request_timeout_ms, "offsets", err);
+	}
+	ok = ok && offsets_take(c, client, o_low, topic, partitions, n, low, err);
+	call_release(low_call);
+	if (ok) {
+		memcpy(ret_low, low, n * sizeof *low);
+		memcpy(ret_end, end, n * sizeof *end);
+	}
+	free(low);
+	free(end);
+	free(partitions);
+	return ok;
+}
+
+bool cluster_offsets(struct cluster *c, const char *topic, int32_t partition_n, int64_t ts_ms, int64_t *ret, struct err *err)
+{
+	struct client *client;
+	int32_t *partitions;
+	if (partition_n <= 0)
+		return true;
+	if (!offsets_prepare(c, topic, partition_n, &client, &partitions, err))
+		return false;
+	int64_t *found = xmalloc((size_t)partition_n * sizeof *found);
 	bool ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, (size_t)partition_n, ts_ms, found, err);
 	/* No record at or after the time: the broker says -1, and librdkafka passes on OFFSET_END; that is the end. */
 	bool missing = false;

@@ -59,6 +59,8 @@ bool cluster_topic_get(struct cluster *c, const char *topic, const struct cluste
 #define CLUSTER_EARLIEST (-2)
 #define CLUSTER_LATEST (-1)
 bool cluster_offsets(struct cluster *c, const char *topic, int32_t partition_n, int64_t ts_ms, int64_t *ret, struct err *err);
+/* CLUSTER_EARLIEST and CLUSTER_LATEST together, in the time of one request. */
+bool cluster_bounds(struct cluster *c, const char *topic, int32_t partition_n, int64_t *ret_low, int64_t *ret_end, struct err *err);
 /* High watermark regardless of isolation (to show lso < high). */
 bool cluster_high_watermarks(struct cluster *c, const char *topic, int32_t partition_n, int64_t *ret, struct err *err);
 

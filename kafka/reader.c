@@ -54,6 +54,7 @@ struct part {
 	bool started;                        /* librdkafka fetches it */
 	int64_t next;                        /* first offset not yet passed */
 	int64_t end;
+	int64_t high;                        /* when done: high watermark of the last fetch, -1 = unknown */
 	bool reached;                        /* seen in the callback: stop it outside */
 	bool ask_gap;                        /* offset out of range: ask where the log begins and ends now */
 	bool ask_end;                        /* EOF before the end */
@@ -106,6 +107,7 @@ struct reader {
 	struct call *topic_check;            /* metadata on its way */
 	struct metadata_call *topic_check_state;
 	int64_t leaderless_since_mono_ms;
+	bool told_open;                      /* open transactions were looked for */
 	int32_t *known_leaders;              /* by part index, to count changes */
 };
 
@@ -329,6 +331,9 @@ static void part_finish(struct reader *r, struct part *p)
 {
 	if (p->state == PART_DONE)
 		return;
+	int64_t low;
+	if (rd_kafka_get_watermark_offsets(client_rk(r->client), r->topic, p->partition, &low, &p->high) != RD_KAFKA_RESP_ERR_NO_ERROR)
+		p->high = -1;
 	/* The last one is left running for reader_destroy: an empty fetch costs nobody anything. */
 	if (r->done_n + 1 < r->part_n)
 		part_stop(r, p);
@@ -366,9 +371,13 @@ static bool part_gap(struct reader *r, struct part *p)
 		p->restart = true;                   /* it is there after all: a replica that lagged */
 		return true;
 	}
-	if (r->gap_policy == GAP_FAIL)
-		return err_set(&r->failed, ERR_GAP, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were deleted during the scan (%" PRId64 " lost)", from,
+	if (r->gap_policy == GAP_FAIL) {
+		err_set(&r->failed, ERR_GAP, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were deleted during the scan (%" PRId64 " lost)", from,
 			to - (to > from), p->partition, r->topic, lost);
+		if (low <= from)
+			err_hint(&r->failed, "The partition now ends at offset %" PRId64 ": it was truncated, or the topic was deleted and created again.", high);
+		return false;
+	}
 	r->base.stats.gap_n += lost;
 	cluster_notify(r->cluster, NOTICE_WARNING, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were deleted during the scan (%" PRId64 " lost); going on after them",
 		from, to - (to > from), p->partition, r->topic, lost);
@@ -539,6 +548,32 @@ static void serve_stall(struct reader *r)
 	}
 }
 
+/* Records beyond the frozen end, and the last stable offset still where it was: they wait for an open transaction. */
+static void tell_open_transactions(struct reader *r)
+{
+	if (r->told_open)
+		return;
+	r->told_open = true;
+	int32_t *partitions = xmalloc(r->part_n * sizeof *partitions + 1);
+	int64_t *stable = xmalloc(r->part_n * sizeof *stable + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < r->part_n; i++) {
+		if (r->parts[i].high > r->parts[i].end)
+			partitions[n++] = r->parts[i].partition;
+	}
+	struct err ignored = ERR_INIT;
+	if (n > 0 && cluster_offsets_of(r->cluster, r->client, r->cancel, r->topic, partitions, n, CLUSTER_LATEST, stable, &ignored)) {
+		for (size_t i = 0; i < n; i++) {
+			struct part *p = part_find(r, partitions[i]);
+			if (stable[i] == p->end)
+				cluster_notify(r->cluster, NOTICE_WARNING, "%" PRId64 " offsets behind an open transaction on p%d of topic \"%s\" are not shown", p->high - p->end, p->partition,
+					r->topic);
+		}
+	}
+	free(partitions);
+	free(stable);
+}
+
 /* ---- handles */
 
 static bool attach(struct reader *r, struct client *client)
@@ -633,20 +668,24 @@ static enum source_status reader_next(struct source *source, int wait_ms, struct
 	int64_t until = time_mono_ms() + wait_ms;
 	int rounds = 0;
 	for (;;) {
-		if (r->failed.id) {
+		if (r->failed.id && !r->ready && !r->open) {
 			*err = r->failed;
 			return SOURCE_ERROR;
 		}
+		if (r->failed.id && !r->ready)
+			seal_open(r);            /* what was read before the failure is right */
 		if (r->ready) {
 			*ret_batch = r->ready;
 			r->ready = NULL;
 			return SOURCE_BATCH;
 		}
 		if (r->done_n == r->part_n) {
-			if (!r->open)
-				return SOURCE_END;
-			seal_open(r);
-			continue;
+			if (r->open) {
+				seal_open(r);
+				continue;
+			}
+			tell_open_transactions(r);
+			return SOURCE_END;
 		}
 		if (!cancel_check(r->cancel, err))
 			return SOURCE_ERROR;

@@ -90,7 +90,7 @@ int main(int argc, char **argv)
 		int64_t *low = xmalloc((size_t)n * sizeof *low);
 		int64_t *end = xmalloc((size_t)n * sizeof *end);
 		struct scan_range *ranges = xmalloc((size_t)n * sizeof *ranges);
-		if (!cluster_offsets(c, argv[2], n, CLUSTER_EARLIEST, low, &err) || !cluster_offsets(c, argv[2], n, CLUSTER_LATEST, end, &err)) {
+		if (!cluster_bounds(c, argv[2], n, low, end, &err)) {
 			code = fail(&err);
 			break;
 		}

@@ -178,7 +178,8 @@ static void test_stores(void **state)
 	char path[256];
 	struct err err = ERR_INIT;
 	struct kafka_config *c = kafka_config_create();
-	write_file("ca.pem", "subject\n-----BEGIN CERTIFICATE-----\nx\n", 40, 0644, path);
+	static const char pem[] = "subject\n-----BEGIN CERTIFICATE-----\nx\n";
+	write_file("ca.pem", pem, strlen(pem), 0644, path);
 	assert_true(kafka_config_set(c, "ssl.truststore.type", "PEM", CONFIG_FROM_FILE, &err));
 	assert_true(kafka_config_set(c, "ssl.truststore.location", path, CONFIG_FROM_FILE, &err));
 	assert_true(kafka_config_set(c, "ssl.endpoint.identification.algorithm", "", CONFIG_FROM_FILE, &err));

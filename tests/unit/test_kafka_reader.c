@@ -14,6 +14,11 @@ static void test_scan_all(void **state)
 	int64_t end[4];
 	assert_true(cluster_offsets(c, "all", 4, CLUSTER_EARLIEST, low, &err));
 	assert_true(cluster_offsets(c, "all", 4, CLUSTER_LATEST, end, &err));
+	int64_t low2[4];
+	int64_t end2[4];
+	assert_true(cluster_bounds(c, "all", 4, low2, end2, &err));
+	assert_memory_equal(low2, low, sizeof low);
+	assert_memory_equal(end2, end, sizeof end);
 	struct scan_range ranges[4];
 	for (int p = 0; p < 4; p++) {
 		assert_int_equal(low[p], 0);
