@@ -8,7 +8,7 @@
 #include "vtab/scan.h"
 
 enum {
-	FIRST_WIDTH = 64,                    /* offsets, when no LIMIT says better */
+	FIRST_WIDTH = 16,                    /* offsets, when no LIMIT says better */
 	WIDTH_GROWTH = 4,
 	PIECE_MAX = 65536,                   /* records of one lane in memory */
 	PIECE_MAX_BYTES = 16 << 20,          /* payload of one lane in memory */

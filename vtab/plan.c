@@ -128,7 +128,7 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
  *   idxStr  16 hex digits: colUsed. Then for each argument, in argv's order:  ;column,operator,flags
  *           column    number of the declared column with aliases resolved, -1 rowid, -2 LIMIT, -3 OFFSET
  *           operator  SQLITE_INDEX_CONSTRAINT_*
- *           flags     1 = the whole list of an IN, 2 = a literal
+ *           flags     1 = the whole list of an IN
  *
  *   argument of   operators            what xFilter makes of it                                       rechecked by SQLite
  *   _partition    = IN < <= > >=       fewer ranges                                                   no (IN: yes)
@@ -150,7 +150,6 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	double rows = t->row_estimate >= 0 ? (double)t->row_estimate : ROWS_UNKNOWN;
 	double cost = COST_OPEN;
 	bool partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false;
-	bool unusable = false;
 	int argument_n = 0;
 
 	for (int i = 0; i < info->nConstraint; i++) {
@@ -164,20 +163,14 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		} else {
 			choice = choose(t, info, i, column, c->op);
 		}
-		if (!choice.take)
+		if (!choice.take || !c->usable)
 			continue;
-		if (!c->usable) {
-			unusable = unusable || !is_limit;
-			continue;
-		}
 		bool list = sqlite3_vtab_in(info, i, -1) != 0;
 		if (list && choice.list)
 			sqlite3_vtab_in(info, i, 1);
-		sqlite3_value *value = NULL;
-		bool literal = !is_limit && sqlite3_vtab_rhs_value(info, i, &value) == SQLITE_OK && value;
 		info->aConstraintUsage[i].argvIndex = ++argument_n;
 		info->aConstraintUsage[i].omit = choice.omit && !(list && choice.list);
-		buf_addf(&text, ";%d,%d,%d", column, c->op, (list && choice.list ? 1 : 0) | (literal ? 2 : 0));
+		buf_addf(&text, ";%d,%d,%d", column, c->op, list && choice.list);
 		bool one = c->op == SQLITE_INDEX_CONSTRAINT_EQ && !list;
 		partition_eq = partition_eq || (column == HIDDEN_PARTITION && one);
 		offset_eq = offset_eq || (column == HIDDEN_OFFSET && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
@@ -230,7 +223,6 @@ void plan_parse(int number, const char *text, struct plan *ret)
 		term->op = (int)strtol(end + 1, &end, 10);
 		int flags = (int)strtol(end + 1, &end, 10);
 		term->in = flags & 1;
-		term->literal = flags & 2;
 	}
 }
 

@@ -10,7 +10,6 @@ struct plan_term {
 	int column;                          /* aliases (ROWTIME ..) are resolved; PLAN_ROWID, PLAN_LIMIT, PLAN_OFFSET */
 	int op;                              /* SQLITE_INDEX_CONSTRAINT_* */
 	bool in;                             /* the value is a list for sqlite3_vtab_in_first() */
-	bool literal;                        /* the value was known when the plan was made */
 };
 
 /* Order of the rows as claimed to SQLite: each direction +1, -1, or 0 = not ordered by it. */
