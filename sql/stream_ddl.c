@@ -217,7 +217,7 @@ static bool parse_options(struct session *s, struct parse *p, struct create *c, 
 		struct buf key = BUF_INIT, value = BUF_INIT;
 		int at = (int)parse_offset(p);
 		bool ok = token_is_name(&p->token) || parse_fail(p, err, "an option");
-		while (ok && (token_is_name(&p->token) || token_is_op(&p->token, ".") || token_is_op(&p->token, "-"))) {
+		for (bool name = true; ok && (name ? token_is_name(&p->token) : token_is_op(&p->token, ".") || token_is_op(&p->token, "-")); name = !name) {
 			token_unquote(&p->token, &key);
 			parse_next(p);
 		}
