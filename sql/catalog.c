@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
+#include "core/time.h"
 
 /* Settings that prove who the user is: they go to the addresses of the user's own configuration only. */
 static const char *const credentials[] = {
@@ -367,6 +368,7 @@ void catalog_statement_begin(struct catalog *c)
 {
 	c->preparing = false;
 	c->statement_n++;
+	c->now_ms = time_now_ms();
 	if (c->provider.stats.scan_n)
 		c->last_stats = c->provider.stats;
 	memset(&c->provider.stats, 0, sizeof c->provider.stats);

@@ -72,6 +72,7 @@ struct catalog {
 	size_t bad_n, bad_next;
 	int64_t bad_total;
 	int64_t statement_n;
+	int64_t now_ms;                      /* ts('now') of the running statement: one instant; 0 = not in a statement */
 	struct scan_stats last_stats;        /* of the last statement that opened a topic: weir_stats */
 	struct sqlite3 *db;                  /* borrowed; set by metadata_register */
 	struct topic_config *topic_configs;

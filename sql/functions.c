@@ -1,5 +1,5 @@
-/* sql/functions.h. Pure functions are INNOCUOUS and DETERMINISTIC: SQLite then computes a constant call once per statement, which also makes
- * ts('-1h') one instant for the whole query. Wrong arguments are errors, NULL gives NULL; what comes from data (ts_guess, header) never fails. */
+/* sql/functions.h. Pure functions are INNOCUOUS and DETERMINISTIC: SQLite then computes a constant call once per statement, and
+ * every ts('-1h') of a statement sees the same now. Wrong arguments are errors, NULL gives NULL; what comes from data (ts_guess, header) never fails. */
 #include "sql/functions.h"
 
 #include <jansson.h>
@@ -29,6 +29,7 @@ static void call_ts(sqlite3_context *context, int n, sqlite3_value **args)
 	int64_t ms;
 	const char *text;
 	size_t len;
+	const struct catalog *catalog = sqlite3_user_data(context);
 	(void)n;
 	switch (sqlite3_value_type(args[0])) {
 	case SQLITE_NULL:
@@ -43,7 +44,7 @@ static void call_ts(sqlite3_context *context, int n, sqlite3_value **args)
 		return;
 	}
 	default:
-		if (text_of(args[0], &text, &len) && time_parse_instant(text, len, time_now_ms(), &ms))
+		if (text_of(args[0], &text, &len) && time_parse_instant(text, len, catalog->now_ms ? catalog->now_ms : time_now_ms(), &ms))
 			sqlite3_result_int64(context, ms);
 		else
 			fail(context, "ts('%.40s'): not a time; '2026-09-01T06:00+02:00', '-1h', 'now', '*', 't' and 'y' are understood (ts_guess() gives NULL instead)", text);

@@ -309,6 +309,33 @@ static bool is_future(const char *name)
 	return false;
 }
 
+/* A name that is not in the text stands in a TEMP view of ours: "topic", or "cluster.topic" as resolve_prepare wrote it there. A name with a
+ * database in front (main.x) stands in a view or trigger of the file, which cannot read topics. */
+static bool hidden_reference(struct session *s, const char *name)
+{
+	const char *dot = strchr(name, '.');
+	if (!dot)
+		return true;
+	char *first = xstrndup(name, (size_t)(dot - name));
+	bool ok = !is_database(s, first);
+	free(first);
+	return ok;
+}
+
+/* "cluster.topic" in one quoted name, made by rewrite_qualified. */
+static bool resolve_joined(struct session *s, const char *name, struct err *err)
+{
+	const char *dot = strchr(name, '.');
+	char *local = NULL;
+	if (!dot)
+		return false;
+	char *cluster = xstrndup(name, (size_t)(dot - name));
+	bool ok = catalog_knows(s->catalog, cluster) && resolve_stream(s, cluster, dot + 1, &local, err);
+	free(local);
+	free(cluster);
+	return ok;
+}
+
 /* SQLite missed `name`. True = something was registered or rewritten, prepare again. */
 static bool resolve_name(struct session *s, struct statement *st, const char *name, struct err *err)
 {
@@ -317,7 +344,9 @@ static bool resolve_name(struct session *s, struct statement *st, const char *na
 	struct err cause = ERR_INIT;
 	char *local = NULL;
 	int at = find_name(&st->sql, name);
-	if (strncasecmp(name, "sqlite_", 7) == 0 || strncasecmp(name, "weir_", 5) == 0 || at < 0)
+	if (strncasecmp(name, "sqlite_", 7) == 0)
+		return false;
+	if (at < 0 && !hidden_reference(s, name))
 		return false;
 	if (next_ref(&l, name, &r)) {
 		char *cluster = unquoted(&r.first), *topic = unquoted(&r.second);
@@ -332,6 +361,10 @@ static bool resolve_name(struct session *s, struct statement *st, const char *na
 				err->sql_offset = at;
 			}
 		}
+		if (!ok && !cause.id) {
+			err_hint(err, "\"%s\" is neither an attached cluster, a profile nor a database: ATTACH CLUSTER 'host:9092' AS %s", cluster, cluster);
+			err->sql_offset = at;
+		}
 		free(local);
 		free(cluster);
 		free(topic);
@@ -342,6 +375,9 @@ static bool resolve_name(struct session *s, struct statement *st, const char *na
 		err->sql_offset = at;
 		return false;
 	}
+	if (resolve_joined(s, name, &cause))
+		return true;
+	err_clear(&cause);
 	if (!s->catalog->current) {
 		err_hint(err, "no cluster is named, so topics are not looked at: start with -b host:9092, -P profile, or try weir demo");
 		hint_tables(s, name, err);

@@ -21,6 +21,9 @@ def test_streams_views_and_clusters_are_kept(tmp_path):
         again = weir(db, "-b", b.bootstrap, "--mode", "csv", "-c", "select n from v", "-c", "select count(a) c from s", "-c", "select count(*) c from plant.t", "-c", "select max(a) m from w").ok()
         assert again.out == "n\n3\nc\n3\nc\n3\nm\n2\n"
         assert "without any credentials" in again.err
+        # The view names "plant.t" in one word; its stream was a temp table of the first run.
+        alone = weir(db, "-b", b.bootstrap, "--mode", "csv", "-c", "select max(a) m from w").ok()
+        assert alone.out == "m\n2\n"
         weir(db, "-b", b.bootstrap, "-c", "drop view v", "-c", "drop stream s", "-c", "detach cluster plant").ok()
         gone = weir(db, "-b", b.bootstrap, "--mode", "csv", "-c", "select count(*) c from weir_streams", "-c", "select kind, name from weir_catalog where kind <> 'version'").ok()
         assert gone.out == "c\n0\nkind,name\nview,w\n"
