@@ -196,13 +196,15 @@ bad:
 	return NULL;
 }
 
-/* The same, fast where the string is plain. p < end. */
+/* The same, fast where the string is plain. p <= end. */
 static inline const uint8_t *string_end(struct json_scanner *s, struct window *w, struct bytes doc, const uint8_t *end, const uint8_t *p, bool *ret_escaped)
 {
 	size_t at = (size_t)(p - w->base);
 	const uint8_t *from = p;
 	for (;;) {
 		if (UNLIKELY(at >= WINDOW_BYTES)) {
+			if (from == end)
+				break;
 			*w = window_at(from, doc.data, end);
 			at = (size_t)(from - w->base);
 		}
