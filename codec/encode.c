@@ -366,8 +366,15 @@ static bool encode_csv(const struct stream *s, const struct field *fields, const
 		const struct column *c = order[k] >= 0 ? &s->columns[order[k]] : NULL;
 		if (k)
 			buf_addc(to, delimiter);
-		if (c)
-			add_cell(to, c->name, strlen(c->name), delimiter, false);
+		struct json_path path;
+		if (c && c->path && c->path[0] == '$' && json_path_parse(bytes_str(c->path), &path)) {
+			struct bytes name = path.step_n == 1 && !path.steps[0].is_index ? path.steps[0].key : bytes_str(c->name);
+			add_cell(to, (const char *)name.data, name.len, delimiter, false);
+			json_path_finish(&path);
+		} else if (c) {
+			const char *name = c->path && cell_index(c->path) < 0 ? c->path : c->name;
+			add_cell(to, name, strlen(name), delimiter, false);
+		}
 	}
 	if (s->header)
 		buf_addc(to, '\n');
