@@ -102,6 +102,8 @@ static void csv_row(struct print *p, const struct cell *cells)
 			buf_adds(b, separator);
 		if (c->type == CELL_TEXT)
 			csv_text(p, c->data, c->len, true);
+		else if (c->type == CELL_BLOB && !c->len)
+			buf_adds(b, "\"\"");
 		else if (c->type != CELL_NULL || p->set->null_text)
 			print_cell_text(p, i, c, false, b);
 	}

@@ -146,7 +146,10 @@ void script_end(struct shell *sh, struct script *s)
 	if (sh->quit || sh->fatal || s->stopped)
 		return;
 	struct origin at = {s->name, s->sql_line, s->sql_column};
-	if (s->scan.open && s->scan.open != '-') {
+	if (s->scan.open == '*' && !s->scan.text) {
+		/* SQLite takes it as a comment to the end of the text; that it swallows the rest is worth a word. */
+		report_line(sh, "weir: warning: %s:%d: this comment is not closed", s->name ? s->name : "-", s->sql_line);
+	} else if (s->scan.open && s->scan.open != '-') {
 		complain(sh, &at, s->sql.data, s->sql.len, s->scan.open_at, s->scan.open == '*' ? "this comment is not closed" : "this quote is not closed");
 		return;
 	}
