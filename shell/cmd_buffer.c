@@ -102,6 +102,8 @@ bool cmd_watch(struct command_call *c, struct err *err)
 			break;
 	}
 	sh->pager = pager;
+	if (sh->interactive && signals_last())
+		report_line(sh, "%s", "");       /* the terminal has echoed ^C */
 	if (sh->interactive)
 		signals_forget();
 	return ok;

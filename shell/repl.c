@@ -114,8 +114,10 @@ static void show_prompt(void)
 static void drop_line(void)
 {
 	rl_callback_sigcleanup();
+	rl_point = rl_end;
+	rl_redisplay();
+	(void)!write(fileno(rl_outstream ? rl_outstream : stdout), "^C\n", 3);
 	remove_prompt();
-	(void)!write(STDERR_FILENO, "^C\n", 3);
 	rl_replace_line("", 0);
 	buf_clear(&repl.entry);
 	script_reset(&repl.script);

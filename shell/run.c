@@ -115,7 +115,7 @@ struct run {
 	struct out *out;
 	bool begun, is_result;               /* print_begin was called; the statement has columns */
 	int64_t row_n;
-	int64_t begun_us;
+	int64_t begun_us, took_us;           /* took: without the time in the pager */
 	bool ok;
 	struct err err;
 };
@@ -185,6 +185,7 @@ static void finish_print(struct shell *sh, struct run *r)
 	out_flush(r->out);
 	ticker_unlock(&sh->ticker);
 	ticker_end(&sh->ticker);
+	r->took_us = mono_us() - r->begun_us;
 	signals_hold(true);
 	out_release(r->out);
 	signals_hold(false);
@@ -205,8 +206,7 @@ static void step_all(struct shell *sh, struct run *r)
 
 static void footers(struct shell *sh, struct run *r)
 {
-	int64_t took = mono_us() - r->begun_us;
-	if (r->is_result && sh->print.footer && sh->print.mode->people && !sh->gset_prefix && !sh->quiet) {
+	if (r->is_result && (r->ok || r->row_n) && sh->print.footer && sh->print.mode->people && !sh->gset_prefix && !sh->quiet) {
 		struct buf b = BUF_INIT;
 		add_grouped(&b, r->row_n);
 		report_line(sh, "(%s row%s)", b.data, r->row_n == 1 ? "" : "s");
@@ -214,7 +214,7 @@ static void footers(struct shell *sh, struct run *r)
 	}
 	summary_decode_errors(sh);
 	if (sh->timing)
-		summary_timing(sh, took);
+		summary_timing(sh, r->took_us);
 	if (sh->stats)
 		summary_stats(sh);
 }
