@@ -362,7 +362,10 @@ static bool resolve_name(struct session *s, struct statement *st, const char *na
 			}
 		}
 		if (!ok && !cause.id) {
-			err_hint(err, "\"%s\" is neither an attached cluster, a profile nor a database: ATTACH CLUSTER 'host:9092' AS %s", cluster, cluster);
+			if (is_database(s, cluster))
+				err_hint(err, "topics have no database in front: write \"%s\" alone, or cluster.\"%s\"", topic, topic);
+			else
+				err_hint(err, "\"%s\" is neither an attached cluster, a profile nor a database: ATTACH CLUSTER 'host:9092' AS %s", cluster, cluster);
 			err->sql_offset = at;
 		}
 		free(local);
