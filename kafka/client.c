@@ -43,6 +43,7 @@ static const struct {
 	const char *part;                    /* of the text; NULL = any */
 	enum trouble_kind kind;
 } trouble_kinds[] = {
+	{0, "Request not valid in current SASL state", TROUBLE_PROTOCOL},    /* SASL asked of a listener without it */
 	{RD_KAFKA_RESP_ERR__AUTHENTICATION, NULL, TROUBLE_LOGIN},
 	{RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED, NULL, TROUBLE_LOGIN},
 	{RD_KAFKA_RESP_ERR_UNSUPPORTED_SASL_MECHANISM, NULL, TROUBLE_LOGIN},
@@ -128,6 +129,21 @@ void *client_dr_arg(void *opaque)
 	return ((struct client *)opaque)->dr_arg;
 }
 
+/* librdkafka names the setting that failed, not the file it names. */
+static void setup_err(const char *name, const rd_kafka_conf_t *conf, const char *text, struct err *err)
+{
+	static const char *const files[] = {"ssl.ca.location", "ssl.certificate.location", "ssl.key.location", "ssl.keystore.location", "ssl.crl.location", "sasl.kerberos.keytab"};
+	char path[512] = "";
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+		size_t size = sizeof path;
+		if (strstr(text, files[i]) && rd_kafka_conf_get(conf, files[i], path, &size) == RD_KAFKA_CONF_OK)
+			break;
+		path[0] = '\0';
+	}
+	bool tls = strstr(text, "ssl") || strstr(text, "SSL");
+	err_set(err, tls ? ERR_TLS : ERR_CONFIG, "cluster %s: the client settings do not work: %s%s%s", name, text, path[0] ? ": " : "", path);
+}
+
 struct client *client_create(enum client_kind kind, const char *name, const struct kafka_config *config, const char *const *settings,
 	void (*dr_cb)(rd_kafka_t *rk, const rd_kafka_message_t *message, void *opaque), void *dr_arg, struct err *err)
 {
@@ -151,9 +167,8 @@ struct client *client_create(enum client_kind kind, const char *name, const stru
 	char text[512];
 	c->rk = rd_kafka_new(kind == CLIENT_WRITE ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER, conf, text, sizeof text);
 	if (!c->rk) {
+		setup_err(name, conf, text, err);
 		rd_kafka_conf_destroy(conf);
-		bool tls = strstr(text, "ssl") || strstr(text, "SSL");
-		err_set(err, tls ? ERR_TLS : ERR_CONFIG, "cluster %s: the client settings do not work: %s", name, text);
 		client_unref(c);
 		return NULL;
 	}

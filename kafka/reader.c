@@ -208,8 +208,11 @@ static void on_part_error(struct reader *r, struct part *p, const rd_kafka_messa
 		r->progress_mono_ms = time_mono_ms();
 		if (p->end == SCAN_END_NEVER)
 			return;
-		if (m->offset > p->next)
+		if (m->offset > p->next) {
+			int64_t to = m->offset < p->end ? m->offset : p->end;
+			r->base.stats.passed_n += to > p->next ? to - p->next : 0;
 			p->next = m->offset;
+		}
 		if (p->next >= p->end)
 			p->reached = true;
 		else
