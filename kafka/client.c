@@ -15,6 +15,7 @@
 enum {
 	FAIL_FAST_MS = 1200,                 /* all brokers down for so long and nothing answered: say so instead of waiting on */
 	POLL_SLICE_MS = 20,
+	SCRAM_FIXED_VERSION = 0x020601ff,
 };
 
 /* Rising order of how much the kind tells about the cause. */
@@ -265,6 +266,9 @@ static void trouble_err(const struct client *c, const struct trouble *t, struct 
 	switch (t->kind) {
 	case TROUBLE_LOGIN:
 		err_set(err, ERR_AUTHENTICATION, "cluster %s: broker %.*s refused the login: %s", c->name, host_len, t->broker, t->text);
+		/* Such a client repeats its nonce in the last message; Kafka 4 compares it exactly, Kafka 3.9 did not. */
+		if (strstr(t->text, "SCRAM") && rd_kafka_version() < SCRAM_FIXED_VERSION)
+			err_hint(err, "If user and password are right: librdkafka %s cannot do SCRAM with Kafka 4, 2.6.1 and later can. PLAIN over TLS or a client certificate work.", rd_kafka_version_str());
 		return;
 	case TROUBLE_TLS:
 		err_set(err, ERR_TLS, "cluster %s: TLS with broker %.*s failed: %s", c->name, host_len, t->broker, t->text);

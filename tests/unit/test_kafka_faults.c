@@ -247,6 +247,28 @@ static void test_leaderless(void **state)
 	cluster_destroy(c);
 }
 
+/* The bootstrap address answers, a partition's broker does not. */
+static void test_advertised_unreachable(void **state)
+{
+	static const char *const settings[] = {"weir.request.timeout.ms", "1500", NULL};
+	struct err err = ERR_INIT;
+	int64_t offsets[1];
+	fill("far", 1, 10, 0);
+	assert_true(embedded_set_leader(broker, "far", 0, 2, &err));
+	assert_true(embedded_set_broker_up(broker, 2, false, &err));
+	const char *all = embedded_bootstrap(broker);
+	char first[64];
+	snprintf(first, sizeof first, "%.*s", (int)strcspn(all, ","), all);
+	struct cluster *c = connect_with(first, settings);
+	assert_false(cluster_offsets(c, "far", 1, CLUSTER_LATEST, offsets, &err));
+	assert_int_equal(err.id, ERR_CONNECT);
+	if (!strstr(err.msg, "broker 2 advertises 127.0.0.1:"))
+		fail_msg("%s", err.msg);
+	assert_non_null(strstr(err.hint, "advertised.listeners"));
+	cluster_destroy(c);
+	assert_true(embedded_set_broker_up(broker, 2, true, &err));
+}
+
 static void test_gap(void **state)
 {
 	struct err err = ERR_INIT;
@@ -418,7 +440,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cancel_metadata), cmocka_unit_test(test_silent_broker), cmocka_unit_test(test_time_limit), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_cancel_scan), cmocka_unit_test(test_broker_returns), cmocka_unit_test(test_broker_stays_away), cmocka_unit_test(test_leaderless),
+		cmocka_unit_test(test_cancel_scan), cmocka_unit_test(test_broker_returns), cmocka_unit_test(test_broker_stays_away), cmocka_unit_test(test_leaderless), cmocka_unit_test(test_advertised_unreachable),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_false_gap), cmocka_unit_test(test_not_authorized), cmocka_unit_test(test_bad_batch), cmocka_unit_test(test_short_end), cmocka_unit_test(test_writer_faults),
 	};
 	return cmocka_run_group_tests(tests, broker_setup, broker_teardown);
