@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "core/time.h"
-#include "vtab/path_functions.h"
 
 enum {
 	POLL_MS = 100,
@@ -25,11 +24,11 @@ int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 	c->table = t;
 	c->id = ++t->module->cursor_id;
 	c->eof = true;
-	c->next = t->cursors;
-	c->prev = &t->cursors;
-	if (t->cursors)
-		t->cursors->prev = &c->next;
-	t->cursors = c;
+	c->next = t->module->cursors;
+	c->prev = &t->module->cursors;
+	if (c->next)
+		c->next->prev = &c->next;
+	t->module->cursors = c;
 	*ret = &c->base;
 	return SQLITE_OK;
 }
@@ -97,8 +96,7 @@ int cursor_close(sqlite3_vtab_cursor *base)
 	*c->prev = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	if (--c->table->module->open_cursor_n == 0)
-		path_functions_rest(c->table->module);
+	c->table->module->open_cursor_n--;
 	free(c);
 	return SQLITE_OK;
 }

@@ -31,7 +31,7 @@ struct held {
 struct cursor {
 	sqlite3_vtab_cursor base;            /* first, SQLite's */
 	struct table *table;
-	struct cursor *next, **prev;         /* table's list */
+	struct cursor *next, **prev;         /* module's list */
 	uint64_t id;                         /* never given twice in a connection */
 
 	struct plan plan;

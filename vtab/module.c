@@ -240,7 +240,6 @@ static const sqlite3_module methods = {
 	.xSync = update_sync,
 	.xCommit = update_commit,
 	.xRollback = update_rollback,
-	.xFindFunction = path_function_find,
 	.xRename = module_rename,
 };
 
@@ -249,7 +248,7 @@ static void module_destroy(void *arg)
 	struct module *m = arg;
 	module_forget_statement(m);
 	detected_destroy(m->detected);
-	path_functions_rest(m);
+	path_functions_finish(m);
 	free(m);
 }
 
@@ -280,7 +279,7 @@ bool vtab_register(sqlite3 *db, struct provider *provider, struct err *err)
 	m->db = db;
 	m->provider = provider;
 	/* On failure SQLite has called module_destroy already. */
-	if (sqlite3_create_module_v2(db, "kafka", &methods, m, module_destroy) != SQLITE_OK ||
+	if (sqlite3_create_module_v2(db, "kafka", &methods, m, module_destroy) != SQLITE_OK || !path_functions_register(m) ||
 	    sqlite3_create_function(db, plan_function, 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, m, collect_plans, NULL, NULL) != SQLITE_OK)
 		return err_set(err, ERR_INTERNAL, "the module kafka cannot be registered: %s", sqlite3_errmsg(db));
 	return true;

@@ -1,7 +1,8 @@
-/* vtab/path_functions.h. SQLite offers these functions for any column of ours (xFindFunction does not say which), so the function looks for an
- * open cursor of the table whose current message has exactly the bytes of the first argument; equal bytes have equal fields, so a match by
- * chance is no harm. Then the path joins that cursor's decoder, and from the next row on its value comes with the decoder's one pass.
- * In all other cases SQLite's own function answers, through a prepared statement.
+/* vtab/path_functions.h. The three functions of two arguments take the place of SQLite's own on our connection. (xFindFunction would do it for
+ * our columns only, but SQLite does not ask it inside aggregates: sum(_value ->> 'a').) A call looks for an open cursor whose current message
+ * has exactly the bytes of the first argument; equal bytes have equal fields, so a match by chance is no harm. Then the path joins that
+ * cursor's decoder, and from the next row on its value comes with the decoder's one pass.
+ * In all other cases SQLite's own function answers, in a private empty database where it is not replaced.
  *
  * Results equal SQLite's, with one difference by intent: a message that is not JSON gives NULL, not an error that ends the query. */
 #include "vtab/path_functions.h"
@@ -32,11 +33,18 @@ struct path_memo {
 	uint64_t from_load_n;                /* valid for records loaded after this one */
 };
 
-static void fallback(sqlite3_context *context, struct module *m, enum path_kind kind, sqlite3_value **argv)
+/* message: the first argument is a message of ours, which need not be JSON. */
+static void fallback(sqlite3_context *context, struct module *m, enum path_kind kind, sqlite3_value **argv, bool message)
 {
 	sqlite3_stmt **stmt = &m->json_fallback[kind];
-	if (!*stmt && sqlite3_prepare_v3(m->db, functions[kind].sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK) {
-		sqlite3_result_error(context, sqlite3_errmsg(m->db), -1);
+	if (!m->json_db && sqlite3_open_v2(":memory:", &m->json_db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+		sqlite3_close(m->json_db);
+		m->json_db = NULL;
+		sqlite3_result_error_nomem(context);
+		return;
+	}
+	if (!*stmt && sqlite3_prepare_v3(m->json_db, functions[kind].sql, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL) != SQLITE_OK) {
+		sqlite3_result_error(context, sqlite3_errmsg(m->json_db), -1);
 		return;
 	}
 	sqlite3_bind_value(*stmt, 1, argv[0]);
@@ -47,24 +55,13 @@ static void fallback(sqlite3_context *context, struct module *m, enum path_kind 
 		sqlite3_result_value(context, v);
 		if (subtype || (kind == PATH_JSON && sqlite3_value_type(v) != SQLITE_NULL))
 			sqlite3_result_subtype(context, 'J');
-	} else if (strstr(sqlite3_errmsg(m->db), "malformed JSON")) {
+	} else if (message && !strstr(sqlite3_errmsg(m->json_db), "path")) {
 		sqlite3_result_null(context);
 	} else {
-		sqlite3_result_error(context, sqlite3_errmsg(m->db), -1);
+		sqlite3_result_error(context, sqlite3_errmsg(m->json_db), -1);
 	}
 	sqlite3_reset(*stmt);
 	sqlite3_clear_bindings(*stmt);
-	if (m->open_cursor_n == 0)
-		path_functions_rest(m);
-}
-
-/* Kept statements would make sqlite3_close() refuse. */
-void path_functions_rest(struct module *m)
-{
-	for (size_t i = 0; i < sizeof m->json_fallback / sizeof *m->json_fallback; i++) {
-		sqlite3_finalize(m->json_fallback[i]);
-		m->json_fallback[i] = NULL;
-	}
 }
 
 /* SQLite renders an object or array without white space; everything else as it stands. */
@@ -175,15 +172,18 @@ static char *full_path(enum path_kind kind, sqlite3_value *arg)
 	return plain ? xasprintf("$.%s", text) : NULL;
 }
 
-static struct cursor *find_cursor(struct table *t, sqlite3_value *value)
+static struct cursor *find_cursor(struct module *m, sqlite3_value *value)
 {
-	if (!t->cursors || sqlite3_value_type(value) != SQLITE_TEXT)
+	if (!m->cursors)
 		return NULL;
-	const void *text = sqlite3_value_text(value);
+	int type = sqlite3_value_type(value);
+	if (type != SQLITE_TEXT && type != SQLITE_BLOB)
+		return NULL;
+	const void *text = type == SQLITE_TEXT ? (const void *)sqlite3_value_text(value) : sqlite3_value_blob(value);
 	size_t len = (size_t)sqlite3_value_bytes(value);
-	for (struct cursor *c = t->cursors; c; c = c->next) {
+	for (struct cursor *c = m->cursors; c; c = c->next) {
 		const struct record *r = c->record;
-		if (r && c->payload && r->value && r->value_len == len && memcmp(r->value, text, len) == 0)
+		if (r && c->payload && r->value && r->value_len == len && (len == 0 || memcmp(r->value, text, len) == 0))
 			return c;
 	}
 	return NULL;
@@ -191,10 +191,10 @@ static struct cursor *find_cursor(struct table *t, sqlite3_value *value)
 
 static void call(sqlite3_context *context, sqlite3_value **argv, enum path_kind kind)
 {
-	struct table *t = sqlite3_user_data(context);
-	struct cursor *c = find_cursor(t, argv[0]);
-	if (!c || !format_is_json(t->stream)) {
-		fallback(context, t->module, kind, argv);
+	struct module *m = sqlite3_user_data(context);
+	struct cursor *c = find_cursor(m, argv[0]);
+	if (!c || !format_is_json(c->table->stream) || sqlite3_value_type(argv[0]) != SQLITE_TEXT) {
+		fallback(context, m, kind, argv, c != NULL);
 		return;
 	}
 	struct path_memo *memo = sqlite3_get_auxdata(context, 1);
@@ -210,18 +210,18 @@ static void call(sqlite3_context *context, sqlite3_value **argv, enum path_kind 
 		c->path_n += path != NULL;
 		free(path);
 		sqlite3_set_auxdata(context, 1, memo, sqlite3_free);
-		fallback(context, t->module, kind, argv);
+		fallback(context, m, kind, argv, true);
 		return;
 	}
 	if (memo->slot < 0 || c->load_n <= memo->from_load_n) {
-		fallback(context, t->module, kind, argv);
+		fallback(context, m, kind, argv, true);
 		return;
 	}
 	struct field f;
 	decoder_path_field(c->decoder, memo->slot, &f);
 	bool done = kind == PATH_JSON ? result_as_json(context, &f, record_value(c->record)) : result_as_value(context, &f, kind == PATH_EXTRACT);
 	if (!done)
-		fallback(context, t->module, kind, argv);
+		fallback(context, m, kind, argv, true);
 }
 
 static void call_extract(sqlite3_context *context, int argc, sqlite3_value **argv)
@@ -239,15 +239,18 @@ static void call_value(sqlite3_context *context, int argc, sqlite3_value **argv)
 	call(context, argv, PATH_VALUE);
 }
 
-int path_function_find(sqlite3_vtab *base, int argc, const char *name, void (**ret_function)(sqlite3_context *, int, sqlite3_value **), void **ret_arg)
+bool path_functions_register(struct module *m)
 {
 	static void (*const calls[])(sqlite3_context *, int, sqlite3_value **) = {[PATH_EXTRACT] = call_extract, [PATH_JSON] = call_json, [PATH_VALUE] = call_value};
-	for (size_t i = 0; argc == 2 && i < sizeof functions / sizeof *functions; i++) {
-		if (sqlite3_stricmp(functions[i].name, name) == 0) {
-			*ret_function = calls[i];
-			*ret_arg = base;
-			return 1;
-		}
-	}
-	return 0;
+	for (size_t i = 0; i < sizeof functions / sizeof *functions; i++)
+		if (sqlite3_create_function(m->db, functions[i].name, 2, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, m, calls[i], NULL, NULL) != SQLITE_OK)
+			return false;
+	return true;
+}
+
+void path_functions_finish(struct module *m)
+{
+	for (size_t i = 0; i < sizeof m->json_fallback / sizeof *m->json_fallback; i++)
+		sqlite3_finalize(m->json_fallback[i]);
+	sqlite3_close(m->json_db);
 }

@@ -4,7 +4,7 @@
 
 #include "vtab/table.h"
 
-int path_function_find(sqlite3_vtab *base, int argc, const char *name, void (**ret_function)(sqlite3_context *, int, sqlite3_value **), void **ret_arg);
-void path_functions_rest(struct module *m);      /* when the last cursor closes */
+bool path_functions_register(struct module *m);
+void path_functions_finish(struct module *m);
 
 #endif

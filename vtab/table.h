@@ -71,7 +71,9 @@ struct module {
 	struct frozen *frozen;
 	struct detected *detected;
 	struct table *tables;                /* all connected */
-	sqlite3_stmt *json_fallback[3];      /* SQLite's own json_extract, ->, ->> (path_functions.c) */
+	struct cursor *cursors;              /* all open */
+	sqlite3 *json_db;                    /* path_functions.c: where SQLite's own functions answer */
+	sqlite3_stmt *json_fallback[3];
 };
 
 struct table {
@@ -79,7 +81,6 @@ struct table {
 	struct module *module;
 	struct stream *stream;
 	struct table *next, **prev;          /* module's list */
-	struct cursor *cursors;              /* open ones */
 	bool multi_row;                      /* a record may give several rows */
 	bool key_column_whole;               /* some column is the whole key as text */
 	int64_t row_estimate;                /* records between the bounds as last seen, -1 = never seen */

@@ -58,6 +58,7 @@ static void test_bad_messages(void **state)
 	assert_int_equal(fake->provider.stats.decode_error_n, 0);
 	/* A message that is no JSON does not end a query that looks into it. */
 	expect("SELECT group_concat(v) FROM (SELECT quote(_value ->> 'a') AS v FROM bad WHERE _offset < 3 ORDER BY _offset)", "1,NULL,NULL");
+	expect("SELECT sum(_value ->> 'a'), count(json_extract(_value, '$.b')) FROM bad WHERE _offset <> 5", "3|0");
 	fake->provider.strict = true;
 	expect_error("SELECT a FROM bad", ERR_DECODE, "bad partition 0 offset 1");
 	expect("SELECT count(*) FROM bad", "7");

@@ -128,8 +128,57 @@ static void test_self_join(void **state)
 
 static void test_path_functions(void **state)
 {
+	/* Everything that is not a message of ours is SQLite's. */
+	static const char *const own[] = {
+		"'{\"a\": [1, {\"b\": null}]}' -> 'a'", "'{\"a\": [1, {\"b\": null}]}' ->> '$.a[1].b'", "'{\"a\": [1, 2]}' -> 'a' ->> 1", "json_extract('{\"a\": \"x\"}', '$.a')", "json_extract('[1]', '$[#-1]')",
+		"json_array(json_extract('{\"a\": [1]}', '$.a'), '[1]' -> 0, '[[1]]' ->> 0)", "json_extract(NULL, '$.a')", "'[1]' -> NULL", "json_extract('{}', '$.a', '$.b')", "typeof('[1.5]' ->> 0)", "json_extract('x', '$')", "json_extract('{}', 'a')", "x'00' ->> 'a'",
+	};
+	sqlite3 *plain = NULL, *ours = db;
+	assert_int_equal(sqlite3_open(":memory:", &plain), SQLITE_OK);
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		char sql[200];
+		snprintf(sql, sizeof sql, "SELECT quote(%s)", own[i]);
+		char *a = query(sql);
+		db = plain;
+		char *b = query(sql);
+		db = ours;
+		assert_string_equal(a, b);
+		free(a);
+		free(b);
+	}
+	sqlite3_close(plain);
 	expect("SELECT sum(_value ->> '$.id'), count(_value ->> 'line'), sum(json_extract(_value, '$.v')) FROM lines", "294310|290|14455.0");
 	expect("SELECT _value -> 'line', _value ->> 'line', typeof(_value ->> 'v') FROM lines WHERE _partition = 0 AND _offset < 3", "\"L0\"|L0|real \"L1\"|L1|real \"L2\"|L2|real");
+	/* Messages, by the decoder and by SQLite. */
+	struct fake_topic *t = fake_topic_add(fake, "json", 1);
+	static const char *const values[] = {
+		"{\"a\": 1}", "{\"a\": -0}", "{\"a\": 1E2}", "{\"a\": 0.10}", "{\"a\": \"x\\u00e9y\"}", "{\"a\": \"é\"}", "{\"a\": [1, {\"b\" : \" , \\\" \"}]}", "{\"a\": true}", "{\"a\": null}", "{}", "[1]", "7", "{\"a\": 9223372036854775808}",
+		"{\"a\": \"\"}", "{\"a\": {\"b\": 5}}", "{\"a\": \"12345678901234567890\"}", "{\"a\" : false, \"b\": 1}",
+	};
+	for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+		fake_add(t, 0, -1, 0, NULL, values[i]);
+	run("CREATE VIRTUAL TABLE json USING kafka('json', format = 'json', a)");
+	run("CREATE TABLE copy AS SELECT _offset AS o, _value AS v FROM json");
+	static const char *const paths[] = {"'$.a'", "'$.a.b'", "'a'", "'$.a[1].b'", "'$'", "0", "'$[0]'", "'$.a[#-1]'", "'$.\"a\"'"};
+	static const char *const forms[] = {"@ -> %s", "@ ->> %s", "json_extract(@, %s)", "json_array(@ -> %s)"};
+	for (size_t p = 0; p < sizeof paths / sizeof *paths; p++) {
+		for (size_t k = 0; k < sizeof forms / sizeof *forms; k++) {
+			char form[100], sql[300];
+			snprintf(form, sizeof form, forms[k], paths[p]);
+			snprintf(sql, sizeof sql, "SELECT group_concat(quote(%s)) FROM json", form);
+			char *at = strchr(sql, '@');
+			memmove(at + 6, at + 1, strlen(at));
+			memcpy(at, "_value", 6);
+			char *a = query(sql);
+			snprintf(sql, sizeof sql, "SELECT group_concat(quote(%s)) FROM copy", form);
+			*strchr(sql, '@') = 'v';
+			char *b = query(sql);
+			if (strcmp(a, b) != 0)
+				fail_msg("%s\n  topic  %s\n  SQLite %s", form, a, b);
+			free(a);
+			free(b);
+		}
+	}
 }
 
 /* ---- property: a topic table and a plain table give the same rows ---- */
