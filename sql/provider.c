@@ -79,7 +79,7 @@ static bool topic_bounds(struct provider *p, const char *cluster, const char *to
 		}
 	}
 	int64_t *low = xcalloc((size_t)n, sizeof *low), *end = xcalloc((size_t)n, sizeof *end);
-	bool ok = cluster_offsets(k, topic, n, CLUSTER_EARLIEST, low, err) && cluster_offsets(k, topic, n, CLUSTER_LATEST, end, err);
+	bool ok = cluster_bounds(k, topic, n, low, end, err);
 	for (int32_t i = 0; ok && i < n; i++)
 		ret[i] = (struct partition_bounds){.partition = i, .low = low[i], .end = end[i] < low[i] ? low[i] : end[i]};
 	free(low);
