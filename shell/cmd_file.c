@@ -291,7 +291,7 @@ static bool import(struct import *im, struct err *err)
 bool cmd_import(struct command_call *c, struct err *err)
 {
 	const char *separator = c->sh->print.column_separator;
-	struct import im = {.call = c, .separator = separator && *separator ? *separator : c->sh->print.mode == print_mode_find("tsv") ? '\t' : ','};
+	struct import im = {.call = c, .separator = separator ? *separator : '\0'};
 	int operand = 0;
 	for (int i = 0; i < c->arg_n; i++) {
 		if (strcmp(c->args[i], "--csv") == 0 || strcmp(c->args[i], "-csv") == 0)
@@ -309,6 +309,9 @@ bool cmd_import(struct command_call *c, struct err *err)
 	}
 	if (operand != 2)
 		return err_set(err, ERR_SCRIPT, ".import [--csv|--tsv] [--skip N] FILE TABLE");
+	const char *dot = strrchr(im.path, '.');
+	if (!im.separator)
+		im.separator = dot && (strcasecmp(dot, ".tsv") == 0 || strcasecmp(dot, ".tab") == 0) ? '\t' : ',';
 	return import(&im, err);
 }
 

@@ -1,6 +1,7 @@
 /* Values as text, for every printer. Locale-independent (the process never calls setlocale for LC_NUMERIC). */
 #include <inttypes.h>
 #include <math.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,7 +77,7 @@ size_t print_real(double v, char out[NUMBER_TEXT_MAX])
 		return (size_t)snprintf(out, NUMBER_TEXT_MAX, "%s", isnan(v) ? "NaN" : v > 0 ? "Inf" : "-Inf");
 	if ((v != 0 || !signbit(v)) && (fabs(v) >= 1e-5 || v == 0) && print_short_real(v, out, &len))
 		return len;
-	for (int digits = 15; digits <= 17; digits++) {
+	for (int digits = fabs(v) < 1e-300 ? 1 : 15; digits <= 17; digits++) {       /* subnormals have fewer digits */
 		len = (size_t)snprintf(out, NUMBER_TEXT_MAX, "%.*g", digits, v);
 		if (digits == 17 || strtod(out, NULL) == v)
 			break;
@@ -302,7 +303,7 @@ void print_sql_name(struct buf *to, const char *name)
 	bool plain = (*name >= 'a' && *name <= 'z') || (*name >= 'A' && *name <= 'Z') || *name == '_';
 	for (const char *p = name; *p && plain; p++)
 		plain = (*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') || *p == '_';
-	if (plain) {
+	if (plain && !sqlite3_keyword_check(name, (int)strlen(name))) {
 		buf_adds(to, name);
 		return;
 	}

@@ -244,8 +244,9 @@ int shell_main(const struct options *o, const struct shell_host *host)
 	sh.interactive = !o->item_n && isatty(STDIN_FILENO) == 1 && !o->dry_run;
 	if (o->timeout_ms && !sh.interactive)
 		sh.ticker.deadline_ms = time_mono_ms() + o->timeout_ms;
+	/* Closing the session rolls back what --dry-run had to create. */
 	if (o->dry_run)
-		shell_run_internal(&sh, "BEGIN");
+		shell_query_each(&sh, "BEGIN", NULL, NULL, &err);
 	if (sh.interactive)
 		repl_run(&sh);
 	else
