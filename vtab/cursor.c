@@ -301,6 +301,15 @@ static void report_too_large(struct cursor *c)
 	p->impl->bad_message(p, &bad);
 }
 
+/* Where the upper bound of _ts did not stop a scan and that took long, say what would. */
+static void notice_slow(struct cursor *c)
+{
+	if (!c->scan.read_past_upper || time_mono_ms() - c->started_mono_ms < SLOW_SCAN_MS)
+		return;
+	notice(c->table->module, NOTICE_INFO, "%s: the upper bound of _ts was checked on every row up to the end of the topic, because producers set the times; SET time_slack = '10m' stops 10 minutes after it",
+		c->table->stream->topic);
+}
+
 static bool advance(struct cursor *c, struct err *err)
 {
 	struct provider *p = c->table->module->provider;
@@ -318,6 +327,7 @@ static bool advance(struct cursor *c, struct err *err)
 			return false;
 		if (!c->record) {
 			c->eof = true;
+			notice_slow(c);
 			return true;
 		}
 		if (!c->check_rows || row_passes(c))

@@ -105,9 +105,12 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
 			order.offset = direction;
 		} else if ((column == HIDDEN_TS || column == HIDDEN_TIME) && i == 0 && info->nOrderBy == 1) {
 			if (!order_by_time(t)) {
-				if (info->aOrderBy[i].desc)
+				/* The planner asks several times for one statement. */
+				if (info->aOrderBy[i].desc && t->order_noticed_statement_n != t->module->provider->statement_n + 1) {
+					t->order_noticed_statement_n = t->module->provider->statement_n + 1;
 					notice(t->module, NOTICE_INFO, "%s: ORDER BY %s reads the whole range: its times are set by the producers and may be out of order (ORDER BY _offset DESC reads only the end)",
 						t->stream->topic, hidden_names[column]);
+				}
 				return false;
 			}
 			order.ts = direction;

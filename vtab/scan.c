@@ -348,6 +348,7 @@ static bool apply_times(struct scan *s, struct table *t, const struct frozen *f,
 		bool append = f->info.time_seek && p->impl->topic_info(p, t->stream->cluster, t->stream->topic, TOPIC_ASK_CONFIG, &info, err) && info.ts_type == TS_TYPE_APPEND;
 		int64_t slack = append ? 0 : p->time_slack_ms;
 		bool stop = f->info.time_seek && slack >= 0 && ts.hi < INT64_MAX - 1 - slack;
+		s->read_past_upper = !stop;
 		if (stop) {
 			if (!p->impl->topic_offsets_at(p, t->stream->cluster, t->stream->topic, f->info.partition_n, ts.hi + 1 + slack, at, err))
 				goto out;

@@ -41,6 +41,7 @@ struct scan {
 	bool keyed;                          /* only these keys */
 	struct scan_key *keys; size_t key_n;
 	struct prefilter prefilter;
+	bool read_past_upper;                /* _ts has an upper bound that could not stop the scan */
 	int64_t row_hint;                    /* LIMIT + OFFSET, 0 = all */
 
 	struct scan_range *ranges;           /* set by scan_ranges; in partition order, none empty */

@@ -83,6 +83,7 @@ struct table {
 	struct table *next, **prev;          /* module's list */
 	bool multi_row;                      /* a record may give several rows */
 	bool key_column_whole;               /* some column is the whole key as text */
+	uint64_t order_noticed_statement_n;  /* the notice on ORDER BY _ts was given for this statement (+ 1) */
 	int64_t row_estimate;                /* records between the bounds as last seen, -1 = never seen */
 	int32_t partition_estimate;
 	struct changelog *changelog;         /* of the running statement */

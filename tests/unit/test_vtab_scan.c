@@ -327,6 +327,42 @@ static void test_property(void **state)
 	compare("r", reference, 1000, "time_slack");
 }
 
+/* Where the broker sets the times they rise, so they order rows and stop scans. */
+static void test_property_append_time(void **state)
+{
+	struct fake_topic *t = fake_topic_add(fake, "random", 3);
+	t->info.ts_type = TS_TYPE_APPEND;
+	for (int32_t p = 0; p < 3; p++) {
+		int64_t ts = 1000, o = 0;
+		for (int i = 0; i < 80; i++) {
+			ts += rnd(3) ? rnd(20) : 0;
+			o += 1 + (rnd(4) == 0 ? rnd(50) : 0);
+			fake_add(t, p, o, ts, "a", "{\"line\": \"L1\", \"n\": 7, \"deep\": {\"x\": 1}}");
+		}
+		t->partitions[p].end = o + rnd(40);
+	}
+	run("CREATE VIRTUAL TABLE r USING kafka('random', format = 'json', line TEXT, n, x INTEGER FROM '$.deep.x', kk TEXT FROM KEY, k FROM KEY)");
+	compare("r", reference, 1500, "append time");
+	int64_t read = 0;
+	for (int i = 0; i < 500; i++) {
+		static const char *const orders[] = {"_ts DESC", "_ts", "_time DESC", "_time"};
+		struct buf sql = BUF_INIT;
+		buf_adds(&sql, "SELECT _ts, _time FROM @");
+		if (rnd(2))
+			buf_addf(&sql, " WHERE _ts BETWEEN %d AND %d", 1000 + (int)rnd(400), 1200 + (int)rnd(400));
+		buf_addf(&sql, " ORDER BY %s LIMIT %d", PICK(orders), 1 + (int)rnd(10));
+		char *a = rows_of(sql.data, "r");
+		read += fake->provider.stats.message_n;
+		char *b = rows_of(sql.data, reference);
+		if (strcmp(a, b) != 0)
+			fail_msg("%s\n  topic %s\n  plain %s", sql.data, a, b);
+		free(a);
+		free(b);
+		buf_finish(&sql);
+	}
+	assert_true(read < 500 * 60);
+}
+
 /* Several rows a message: rowids stay unique, and all of the above holds. */
 static void test_property_explode(void **state)
 {
@@ -418,7 +454,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_times, setup, fixture_close), cmocka_unit_test_setup_teardown(test_order, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_keys_and_bytes, setup, fixture_close), cmocka_unit_test_setup_teardown(test_self_join, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_path_functions, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property, setup, fixture_close),
-		cmocka_unit_test_setup_teardown(test_property_explode, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_changelog, setup, fixture_close),
+		cmocka_unit_test_setup_teardown(test_property_append_time, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_explode, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_changelog, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_property_join, setup, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
