@@ -368,6 +368,7 @@ void catalog_statement_begin(struct catalog *c)
 {
 	c->preparing = false;
 	c->statement_n++;
+	c->provider.statement_n++;
 	c->now_ms = time_now_ms();
 	if (c->provider.stats.scan_n)
 		c->last_stats = c->provider.stats;

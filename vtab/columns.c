@@ -189,7 +189,8 @@ static void result_hidden(struct cursor *c, sqlite3_context *context, int column
 		result_headers(context, r);
 		return;
 	case HIDDEN_SIZE:
-		sqlite3_result_int64(context, r->size);
+		/* Key and value; record.size holds the headers too, but only in scans that read them. */
+		sqlite3_result_int64(context, (int64_t)r->size - r->headers_len);
 		return;
 	case HIDDEN_SCHEMA_ID:
 		result_schema_id(context, r);

@@ -149,6 +149,7 @@ static enum source_status fake_next(struct source *source, int wait_ms, struct b
 				value = bytes_of(NULL, 0);
 			if (!(s->request.need & SCAN_NEED_HEADERS))
 				headers = bytes_of(NULL, 0);
+			meta.size += (uint32_t)headers.len;
 			if (!b)
 				b = batch_create(s->fake->pool, s->ranges[i].partition, key.len + value.len + headers.len);
 			if (!batch_add(b, &meta, key, value, headers)) {
