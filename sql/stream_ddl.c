@@ -452,7 +452,10 @@ static bool run_create(struct session *s, struct statement *statement, struct er
 	struct buf report = BUF_INIT;
 	bool ok = false;
 	resolve_drop_auto(s, c->stream->name);
-	if (resolve_table_exists(s, c->stream->name)) {
+	/* A plain CREATE leaves looking to SQLite's own hash of names; a name that is only in temp would hide the new stream. */
+	bool taken = c->replace || c->if_not_exists ? resolve_table_exists(s, c->stream->name) :
+		sqlite3_table_column_metadata(s->db, "temp", c->stream->name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
+	if (taken) {
 		struct err ignored = ERR_INIT;
 		if (c->if_not_exists)
 			return true;
@@ -471,6 +474,8 @@ static bool run_create(struct session *s, struct statement *statement, struct er
 	if (schema && !session_exec(s, "SAVEPOINT weir_create", err))
 		goto out;
 	ok = (!schema || drop_table(s, schema, c->stream->name, err)) && session_exec(s, statement->sql.data, err);
+	if (!ok && err->id == ERR_SQL && strstr(err->msg, "already exists"))
+		err->id = ERR_NAME_TAKEN;
 	if (schema && !session_exec(s, ok ? "RELEASE weir_create" : "ROLLBACK TO weir_create; RELEASE weir_create", ok ? err : NULL))
 		ok = false;
 	if (ok && report.len)
