@@ -5,6 +5,7 @@
 #include "core/time.h"
 #include "sql/dialect.h"
 #include "sql/functions.h"
+#include "sql/pending.h"
 #include "sql/settings.h"
 
 enum { BROKER_MS = 300 };
@@ -203,6 +204,7 @@ void session_complete(struct session *s, const char *before_cursor, const char *
 	size_t len = strlen(before_cursor);
 	if (len >= c.prefix_len && memcmp(before_cursor + len - c.prefix_len, prefix, c.prefix_len) == 0)
 		len -= c.prefix_len;             /* whether or not the caller's text holds the prefix */
+	pending_make_all(s, NULL);
 	read_context(before_cursor, len, &x);
 	if (x.qualifier) {
 		const char *table = x.qualifier;

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
+#include "sql/pending.h"
 #include "sql/session_impl.h"
 #include "sql/stream_ddl.h"
 
@@ -22,6 +23,8 @@ static const char no_table[] = "no such table: ";
 bool resolve_table_exists(struct session *s, const char *name)
 {
 	if (sqlite3_table_column_metadata(s->db, NULL, name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	if (pending_has(s, name))
 		return true;
 	/* That call knows no views. */
 	sqlite3_stmt *stmt = NULL;
@@ -344,6 +347,9 @@ static bool resolve_name(struct session *s, struct statement *st, const char *na
 	struct err cause = ERR_INIT;
 	char *local = NULL;
 	int at = find_name(&st->sql, name);
+	const char *bare = strncmp(name, "main.", 5) == 0 || strncmp(name, "temp.", 5) == 0 ? name + 5 : name;
+	if (pending_has(s, bare))            /* named by a view */
+		return pending_make(s, bare, err);
 	if (strncasecmp(name, "sqlite_", 7) == 0)
 		return false;
 	if (at < 0 && !hidden_reference(s, name))

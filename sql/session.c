@@ -12,6 +12,7 @@
 #include "sql/functions.h"
 #include "sql/memory.h"
 #include "sql/metadata.h"
+#include "sql/pending.h"
 #include "sql/persist.h"
 
 enum {
@@ -124,6 +125,7 @@ void session_destroy(struct session *s)
 	}
 	catalog_destroy(s->catalog);
 	variables_finish(s);
+	pending_finish(s);
 	for (size_t i = 0; i < s->auto_stream_n; i++)
 		free(s->auto_streams[i]);
 	free(s->auto_streams);
@@ -132,6 +134,7 @@ void session_destroy(struct session *s)
 
 sqlite3 *session_db(struct session *s)
 {
+	pending_make_all(s, NULL);           /* who looks for himself sees every stream */
 	return s->db;
 }
 
@@ -271,6 +274,10 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		q->base = -1;
 	} else {
 		buf_add(&text, sql + sp->start, sp->text_end - sp->start);
+	}
+	if (!pending_before(s, text.data, text.len, err)) {
+		err->sql_offset = -1;
+		goto out;
 	}
 	if (!dialect_statement(s, text.data, text.len, st, &ours, err)) {
 		if (err->sql_offset >= 0)

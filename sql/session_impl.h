@@ -22,6 +22,8 @@ struct session {
 	size_t variable_n;
 	char **auto_streams;                 /* temp tables that resolve.c registered by itself; a name may be stale */
 	size_t auto_stream_n;
+	struct pending *pending;             /* pending.c: declared streams that SQLite does not know yet */
+	size_t pending_cap, pending_used, pending_n;
 };
 
 /* One statement after the dialect: SQL for SQLite, or an action of ours, or an action and then SQL for its rows. */

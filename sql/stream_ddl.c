@@ -12,6 +12,7 @@
 #include <strings.h>
 #include "codec/codec.h"
 #include "core/alloc.h"
+#include "sql/pending.h"
 
 struct create {
 	struct stream *stream;
@@ -444,6 +445,25 @@ static bool drop_table(struct session *s, const char *schema, const char *name, 
 	return ok;
 }
 
+/* May this stream wait (pending.h)? Only if making it later cannot fail for a reason that the user should hear of now: its arguments are read back
+ * as vtab/ will read them, its columns are no relatives of the hidden ones, and its name is free in every schema. */
+static bool may_wait(struct session *s, const struct create *c, const char *ddl)
+{
+	const struct stream *st = c->stream;
+	struct stream *again = NULL;
+	struct err ignored = ERR_INIT;
+	if (s->persistent || !sqlite3_get_autocommit(s->db) || sqlite3_strnicmp(st->name, "sqlite_", 7) == 0 || st->column_n > 200)
+		return false;
+	for (size_t i = 0; i < st->column_n; i++)
+		if (st->columns[i].name[0] == '_' || sqlite3_strnicmp(st->columns[i].name, "row", 3) == 0 || sqlite3_stricmp(st->columns[i].name, "oid") == 0)
+			return false;
+	if (resolve_table_exists(s, st->name))
+		return false;
+	bool ok = stream_from_sql(st->name, ddl, &again, &ignored) && again;
+	stream_destroy(again);
+	return ok;
+}
+
 static bool run_create(struct session *s, struct statement *statement, struct err *err)
 {
 	struct create *c = statement->data;
@@ -452,6 +472,10 @@ static bool run_create(struct session *s, struct statement *statement, struct er
 	struct buf report = BUF_INIT;
 	bool ok = false;
 	resolve_drop_auto(s, c->stream->name);
+	if ((c->replace || c->if_not_exists) && !pending_make(s, c->stream->name, err))
+		return false;
+	if (pending_has(s, c->stream->name))
+		return err_set(err, ERR_NAME_TAKEN, "stream \"%s\" already exists", c->stream->name);
 	/* A plain CREATE leaves looking to SQLite's own hash of names; a name that is only in temp would hide the new stream. */
 	bool taken = c->replace || c->if_not_exists ? resolve_table_exists(s, c->stream->name) :
 		sqlite3_table_column_metadata(s->db, "temp", c->stream->name, NULL, NULL, NULL, NULL, NULL, NULL) == SQLITE_OK;
@@ -470,6 +494,11 @@ static bool run_create(struct session *s, struct statement *statement, struct er
 		goto out;
 	buf_clear(&statement->sql);
 	stream_to_ddl(c->stream, c->temp ? "temp" : "main", &statement->sql);
+	if (!schema && may_wait(s, c, statement->sql.data)) {
+		pending_add(s, c->stream->name, statement->sql.data);
+		ok = true;
+		goto out;
+	}
 	/* A savepoint costs time in proportion to the tables open, so only replacing takes one. */
 	if (schema && !session_exec(s, "SAVEPOINT weir_create", err))
 		goto out;

@@ -185,13 +185,41 @@ static void test_register_many(void **state)
 		snprintf(sql, sizeof sql, "create stream s%d (a int, b text) from topic 't%d'", i, i);
 		assert_true(run(s, sql, &out, &err));
 	}
+	/* They exist for everyone who looks, in any spelling. */
+	assert_false(run(s, "create stream S7 (a int) from topic 'x'", &out, &err));
+	assert_int_equal(err.id, ERR_NAME_TAKEN);
+	assert_true(run(s, "create stream if not exists s8 (a int) from topic 'x'", &out, &err));
+	assert_false(run(s, "create table s9(a)", &out, &err));
 	assert_true(run(s, "select count(*) from weir_streams", &out, &err));
 	assert_string_equal(out.data, "1000\n");
+	assert_false(run(s, "create stream bad (_ts int) from topic 'x'", &out, &err));
 	buf_clear(&out);
 	assert_true(run(s, "select sum(value) from weir_stats where name = 'session_requests'", &out, &err));
 	assert_string_equal(out.data, "0\n");
 	buf_finish(&out);
 	session_destroy(s);
+}
+
+/* A declared stream waits for its first use; every way to it finds it. */
+static void test_waiting_streams(void **state)
+{
+	static const char *const uses[] = {
+		"select count(n) from W", "select (select count(n) from \"w\")", "with q as (select n from [w]) select count(*) from q", "select count(*) from pragma_table_info('w') where name = 'n' having count(*) = 1",
+		"explain query plan select * from w", "describe w", "print w limit 1", "select stream from weir_streams where stream = 'w'", "select name from sqlite_schema where name = 'w'",
+		"create view v as select n from w", "drop stream w", "drop table w", "begin", "create or replace stream w (line text) from topic 'plant'", "show streams", "pragma table_info(w)",
+		"create table x as select n from w", "explain scan select n from w", "select n from main.w",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof uses / sizeof *uses; i++) {
+		struct session *s = open_session(embedded_bootstrap(broker));
+		struct buf out = BUF_INIT;
+		struct err err = ERR_INIT;
+		assert_true(run(s, "create stream w (n int) from topic 'plant'", &out, &err));
+		if (!run(s, uses[i], &out, &err))
+			fail_msg("%s: %s", uses[i], err.msg);
+		buf_finish(&out);
+		session_destroy(s);
+	}
 }
 
 static void test_confirm(void **state)
@@ -335,7 +363,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_errors), cmocka_unit_test(test_no_cluster), cmocka_unit_test(test_register_many),
-		cmocka_unit_test(test_confirm), cmocka_unit_test(test_cancel), cmocka_unit_test(test_deadline), cmocka_unit_test(test_completion),
+		cmocka_unit_test(test_waiting_streams), cmocka_unit_test(test_confirm), cmocka_unit_test(test_cancel), cmocka_unit_test(test_deadline), cmocka_unit_test(test_completion),
 		cmocka_unit_test(test_memory_limit),
 	};
 	buf_init(&notices);
