@@ -47,7 +47,7 @@ static void count_row(void *arg, int n, const char *const *text)
 static bool list_local(struct command_call *c, const char *types, const char *pattern)
 {
 	char *literal = pattern_literal(pattern);
-	char *sql = xasprintf(LOCAL_NAMES "WHERE type IN (%s) AND name NOT LIKE 'sqlite\\_%%' ESCAPE '\\' AND name LIKE %s ORDER BY name", types, literal);
+	char *sql = xasprintf(LOCAL_NAMES "WHERE type IN (%s) AND NOT (%d AND kind IS NOT NULL) AND name NOT LIKE 'sqlite\\_%%' ESCAPE '\\' AND name LIKE %s ORDER BY name", types, connected(c), literal);
 	struct counter rows = {0};
 	struct err ignored = ERR_INIT;
 	bool ok = true;

@@ -215,7 +215,7 @@ static void footers(struct shell *sh, struct run *r)
 	summary_decode_errors(sh);
 	if (sh->timing)
 		summary_timing(sh, r->took_us);
-	if (sh->stats)
+	if (sh->stats && session_provider(sh->session)->stats.scan_n)
 		summary_stats(sh);
 }
 
