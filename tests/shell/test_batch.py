@@ -220,3 +220,15 @@ def test_long_statement_and_many_statements():
     got = weir("--no-header", "-c", "begin", "-f", "-", "-c", "commit", stdin=script, timeout_s=60).ok()
     assert got.out == "20000\n"
     assert weir("--no-header", stdin="select length('" + "x" * 10_000_000 + "\n');").ok().out == "10000001\n"
+
+
+def test_the_docs_list_every_command_and_option():
+    text = (binary().parent.parent / "docs" / "shell.md").read_text() if (binary().parent.parent / "docs").exists() else ""
+    if not text:
+        pytest.skip("not in a source tree")
+    for listing in (weir("-c", "\\?").ok().out, weir("-c", ".help").ok().out):
+        for line in listing.splitlines():
+            if line.startswith("  "):
+                assert line in text, "docs/shell.md is old: " + line
+    for line in weir("--help").ok().out.split("options:")[1].split("exit codes:")[0].splitlines():
+        assert line in text, "docs/shell.md is old: " + line
