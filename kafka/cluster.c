@@ -1,4 +1,4 @@
-/* kafka/cluster.h: handles, metadata and offsets. The blocking librdkafka calls run through client_call(), so every wait has the
+/* kafka/cluster.h: handles and metadata. The blocking librdkafka calls run through client_call(), so every wait has the
  * request timeout, the cancel flag and the fail-fast rules of client.c.
  *
  * Metadata of one topic is asked for by name on a real broker (cheap on a cluster of thousands of topics) and by the all-topics request
@@ -61,7 +61,7 @@ static void meta_free(struct cluster_meta *m)
 	free(m);
 }
 
-static void forget_metadata(struct cluster *c)
+void cluster_forget_metadata(struct cluster *c)
 {
 	meta_free(c->meta);
 	c->meta = NULL;
@@ -78,7 +78,7 @@ void cluster_destroy(struct cluster *c)
 	for (int i = 0; i < c->spare_n; i++)
 		client_unref(c->spare[i]);
 	client_unref(c->uncommitted);
-	forget_metadata(c);
+	cluster_forget_metadata(c);
 	free(c->single);
 	kafka_config_destroy(c->config);
 	free(c->cluster_id_text);
@@ -191,7 +191,7 @@ void cluster_return(struct cluster *c, struct client *client, bool healthy)
 		if (!healthy) {
 			client_unref(c->client);
 			c->client = NULL;
-			forget_metadata(c);          /* the next handle does not know these topics */
+			cluster_forget_metadata(c);          /* the next handle does not know these topics */
 		}
 	} else if (healthy && c->spare_n < CLUSTER_SPARE_MAX) {
 		c->spare[c->spare_n++] = client;
@@ -401,7 +401,7 @@ static bool is_young(const struct cluster *c, const struct cluster_meta *m)
 
 static void keep_all(struct cluster *c, const struct rd_kafka_metadata *md)
 {
-	forget_metadata(c);
+	cluster_forget_metadata(c);
 	c->meta = meta_from(md);
 }
 
@@ -519,167 +519,4 @@ bool cluster_id(struct cluster *c, struct buf *to, int32_t *ret_controller, stru
 	if (ret_controller)
 		*ret_controller = rd_kafka_controllerid(client_rk(client), 0);
 	return true;
-}
-
-/* ---- offsets */
-
-void offsets_call_run(rd_kafka_t *rk, void *state)
-{
-	struct offsets_call *o = state;
-	o->code = rd_kafka_offsets_for_times(rk, o->list, o->timeout_ms);
-}
-
-void offsets_call_drop(void *state)
-{
-	struct offsets_call *o = state;
-	rd_kafka_topic_partition_list_destroy(o->list);
-	free(o);
-}
-
-/* Reads the answer of an offsets call into ret. */
-static bool offsets_take(struct cluster *c, struct client *client, const struct offsets_call *o, const char *topic, const int32_t *partitions, size_t partition_n,
-	int64_t *ret, struct err *err)
-{
-	char what[320];
-	/* The overall code of a request that failed for some partitions is the first of theirs; look for the partition first. */
-	for (size_t i = 0; i < partition_n; i++) {
-		const rd_kafka_topic_partition_t *p = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i]);
-		if (!p->err)
-			continue;
-		if (p->err == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE || p->err == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION || p->err == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION)
-			return err_set(err, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has no leader (%s)", c->name, partitions[i], topic, rd_kafka_err2str(p->err));
-		snprintf(what, sizeof what, "offsets of partition %d of topic \"%s\"", partitions[i], topic);
-		return client_err(client, err, p->err, what);
-	}
-	if (o->code) {
-		snprintf(what, sizeof what, "offsets of topic \"%s\"", topic);
-		return client_err(client, err, o->code, what);
-	}
-	client_trouble_clear(client);
-	for (size_t i = 0; i < partition_n; i++)
-		ret[i] = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i])->offset;
-	return true;
-}
-
-static struct offsets_call *offsets_new(struct cluster *c, const char *topic, const int32_t *partitions, size_t partition_n, int64_t ts_ms)
-{
-	struct offsets_call *o = xcalloc(1, sizeof *o);
-	o->timeout_ms = (int)c->request_timeout_ms;
-	o->list = rd_kafka_topic_partition_list_new((int)partition_n);
-	for (size_t i = 0; i < partition_n; i++)
-		rd_kafka_topic_partition_list_add(o->list, topic, partitions[i])->offset = ts_ms;
-	c->request_n++;
-	return o;
-}
-
-bool cluster_offsets_of(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, const int32_t *partitions, size_t partition_n,
-	int64_t ts_ms, int64_t *ret, struct err *err)
-{
-	if (partition_n == 0)
-		return true;
-	struct offsets_call *o = offsets_new(c, topic, partitions, partition_n, ts_ms);
-	struct call *call;
-	if (!client_call(client, cancel, c->request_timeout_ms, "offsets", offsets_call_run, o, offsets_call_drop, &call, err))
-		return false;
-	bool ok = offsets_take(c, client, o, topic, partitions, partition_n, ret, err);
-	call_release(call);
-	return ok;
-}
-
-/* Partitions 0..partition_n-1, all of which must have a leader: without one the request would wait for it until the timeout. */
-static bool offsets_prepare(struct cluster *c, const char *topic, int32_t partition_n, struct client **ret_client, int32_t **ret, struct err *err)
-{
-	const struct cluster_topic *t;
-	if (!cluster_client(c, ret_client, err) || !cluster_topic_get(c, topic, &t, err))
-		return false;
-	for (int32_t p = 0; p < partition_n && p < t->partition_n; p++) {
-		if (t->partitions[p].leader < 0)
-			return err_set(err, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has no leader", c->name, p, topic);
-	}
-	int32_t *partitions = xmalloc((size_t)partition_n * sizeof *partitions);
-	for (int32_t p = 0; p < partition_n; p++)
-		partitions[p] = p;
-	*ret = partitions;
-	return true;
-}
-
-bool cluster_bounds(struct cluster *c, const char *topic, int32_t partition_n, int64_t *ret_low, int64_t *ret_end, struct err *err)
-{
-	struct client *client;
-	int32_t *partitions;
-	if (partition_n <= 0)
-		return true;
-	if (!offsets_prepare(c, topic, partition_n, &client, &partitions, err))
-		return false;
-	size_t n = (size_t)partition_n;
-	int64_t *low = xmalloc(n * sizeof *low);
-	int64_t *end = xmalloc(n * sizeof *end);
-	/* Both requests are under way at the same time: one round trip. */
-	struct offsets_call *o_low = offsets_new(c, topic, partitions, n, CLUSTER_EARLIEST);
-	struct call *low_call = call_start(client, offsets_call_run, o_low, offsets_call_drop);
-	bool ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, n, CLUSTER_LATEST, end, err);
-	int64_t start = time_mono_ms();
-	while (ok && !call_wait(low_call, CANCEL_SLICE_MS)) {
-		client_poll(client, 0);
-		ok = cancel_check(c->cancel, err) && !client_failed(client, start, time_mono_ms() - start >= c->request_timeout_ms, "offsets", err);
-	}
-	ok = ok && offsets_take(c, client, o_low, topic, partitions, n, low, err);
-	call_release(low_call);
-	if (ok) {
-		memcpy(ret_low, low, n * sizeof *low);
-		memcpy(ret_end, end, n * sizeof *end);
-	}
-	free(low);
-	free(end);
-	free(partitions);
-	return ok;
-}
-
-bool cluster_offsets(struct cluster *c, const char *topic, int32_t partition_n, int64_t ts_ms, int64_t *ret, struct err *err)
-{
-	struct client *client;
-	int32_t *partitions;
-	if (partition_n <= 0)
-		return true;
-	if (!offsets_prepare(c, topic, partition_n, &client, &partitions, err))
-		return false;
-	int64_t *found = xmalloc((size_t)partition_n * sizeof *found);
-	bool ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, (size_t)partition_n, ts_ms, found, err);
-	/* No record at or after the time: the broker says -1, and librdkafka passes on OFFSET_END; that is the end. */
-	bool missing = false;
-	for (int32_t p = 0; ok && p < partition_n; p++)
-		missing |= found[p] < 0;
-	if (ok && missing && ts_ms != CLUSTER_EARLIEST && ts_ms != CLUSTER_LATEST) {
-		int64_t *ends = xmalloc((size_t)partition_n * sizeof *ends);
-		ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, (size_t)partition_n, CLUSTER_LATEST, ends, err);
-		for (int32_t p = 0; ok && p < partition_n; p++) {
-			if (found[p] < 0)
-				found[p] = ends[p];
-		}
-		free(ends);
-	}
-	if (ok)
-		memcpy(ret, found, (size_t)partition_n * sizeof *ret);
-	free(found);
-	free(partitions);
-	return ok;
-}
-
-bool cluster_high_watermarks(struct cluster *c, const char *topic, int32_t partition_n, int64_t *ret, struct err *err)
-{
-	static const char *const settings[] = {"isolation.level", "read_uncommitted", NULL};
-	if (partition_n <= 0)
-		return true;
-	if (!c->uncommitted) {
-		c->uncommitted = client_create(CLIENT_READ, c->name, c->config, settings, NULL, NULL, err);
-		if (!c->uncommitted)
-			return false;
-	}
-	int32_t *partitions = xmalloc((size_t)partition_n * sizeof *partitions);
-	for (int32_t p = 0; p < partition_n; p++)
-		partitions[p] = p;
-	bool ok = cluster_introduce(c, c->uncommitted, c->cancel, topic, err) &&
-		cluster_offsets_of(c, c->uncommitted, c->cancel, topic, partitions, (size_t)partition_n, CLUSTER_LATEST, ret, err);
-	free(partitions);
-	return ok;
 }

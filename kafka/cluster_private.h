@@ -33,6 +33,7 @@ struct cluster {
 bool cluster_client(struct cluster *c, struct client **ret, struct err *err);      /* borrowed; created if needed */
 struct client *cluster_lend(struct cluster *c, enum client_kind kind, struct err *err);       /* a read client of one's own: give it back with cluster_return */
 void cluster_return(struct cluster *c, struct client *client, bool healthy);
+void cluster_forget_metadata(struct cluster *c);
 /* Makes the client know the topic's leaders. */
 bool cluster_introduce(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, struct err *err);
 void cluster_notify(struct cluster *c, enum notice_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
@@ -40,15 +41,6 @@ void cluster_notify(struct cluster *c, enum notice_level level, const char *fmt,
 /* Offsets of some partitions. ret[i] = offset, or a negative offset with ret_code[i] set. On `client`; waits as client_call does. */
 bool cluster_offsets_of(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, const int32_t *partitions, size_t partition_n,
 	int64_t ts_ms, int64_t *ret, struct err *err);
-
-/* For a call of one's own: the state of an offsets_for_times request. */
-struct offsets_call {
-	rd_kafka_topic_partition_list_t *list;
-	int timeout_ms;
-	rd_kafka_resp_err_t code;
-};
-void offsets_call_run(rd_kafka_t *rk, void *state);
-void offsets_call_drop(void *state);
 
 /* For a call of one's own: metadata of one topic (or all). */
 struct metadata_call {

@@ -13,14 +13,15 @@
  * when a queue that may have been full has been drained to less than half, each leader is sent one small ListOffsets request whose answer
  * nobody waits for; and again at growing distances until something arrives.
  *
- * What can happen, and what is done (docs/kafka.md has the reasons):
+ * What can happen, and what is done:
  *   offset deleted under the scan   OFFSET_OUT_OF_RANGE -> ask for the new start; ERR_GAP naming the lost range, or a notice and go on there
  *   end fell (truncated log)        EOF before the end -> ask for the end again; ERR_GAP / notice
  *   same record twice               offset <= last seen: dropped and counted
  *   damaged batch                   BAD_STRIKES equal errors at one offset -> ERR_BAD_BATCH, or step +1 +2 +4 over it
  *   topic deleted                   librdkafka says nothing: metadata every TOPIC_CHECK_MS while it stalls or runs -> ERR_TOPIC_GONE
  *   no leader                       ERR_LEADER after the request timeout
- *   brokers away                    notice every few seconds, error at weir.timeout.ms
+ *   brokers away, or silent         notice every few seconds, error at weir.timeout.ms (a scan that never got a record: the request timeout)
+ *   open transaction                the scan ends at the last stable offset; a notice says how many offsets lie behind it
  *   not authorized                  said once by librdkafka, final
  *
  * Owner: the caller's thread. Helper threads only run calls whose state they own until they are done (client.h). */
@@ -40,6 +41,7 @@ enum {
 	GROW_BYTES = 384 * 1024,             /* this much read and more to come: go on with large fetches */
 	TOPIC_CHECK_MS = 5000,
 	STALL_LOOK_MS = 1000,                /* without progress for so long: find out why */
+	NOTICE_EVERY_MS = 5000,
 	BAD_STRIKES = 3,
 	WAKE_FIRST_MS = 4,                   /* a wake-up brought nothing for so long: again, at doubling distances up to WAKE_LAST_MS */
 	WAKE_LAST_MS = 500,
@@ -101,7 +103,9 @@ struct reader {
 	int64_t arrival_mono_ms;
 	int64_t wake_mono_ms;
 	int64_t wake_gap_ms;
-	int64_t progress_mono_ms;
+	bool endless;                        /* a range without end */
+	int64_t progress_mono_ms;            /* last message or EOF; time the caller spent elsewhere does not count */
+	int64_t left_mono_ms;                /* when source_next returned last */
 	int64_t notice_mono_ms;
 	int64_t topic_check_mono_ms;
 	struct call *topic_check;            /* metadata on its way */
@@ -484,6 +488,10 @@ static void finish_topic_check(struct reader *r)
 		err_set(&r->failed, ERR_TOPIC_GONE, "topic \"%s\" of cluster %s vanished during the scan", r->topic, r->cluster->name);
 		return;
 	}
+	if (t->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+		err_set(&r->failed, ERR_AUTHORIZATION, "cluster %s: no longer authorized to DESCRIBE topic \"%s\"", r->cluster->name, r->topic);
+		return;
+	}
 	int32_t leaderless = -1;
 	for (int i = 0; i < t->partition_cnt; i++) {
 		struct part *p = part_find(r, t->partitions[i].id);
@@ -530,22 +538,21 @@ static void serve_topic_check(struct reader *r, bool stalled)
 	r->cluster->request_n++;
 }
 
-/* Nothing came for a while. */
+/* Nothing came for a while: normal at the end of a live scan, otherwise somebody is away. */
 static void serve_stall(struct reader *r)
 {
 	int64_t now = time_mono_ms();
 	int64_t silent_ms = now - r->progress_mono_ms;
-	if (silent_ms < STALL_LOOK_MS)
-		return;
-	if (!client_all_down(r->client))
+	bool down = client_all_down(r->client);
+	if (silent_ms < STALL_LOOK_MS || (!down && (r->endless || silent_ms < NOTICE_EVERY_MS)))
 		return;
 	/* A scan that has had rows waits for its brokers; one that never got any fails as fast as any other request. */
 	bool started = r->base.stats.message_n > 0;
-	if (silent_ms >= r->cluster->stall_timeout_ms || (!started && silent_ms >= r->cluster->request_timeout_ms)) {
+	if (!(r->endless && started) && silent_ms >= (started ? r->cluster->stall_timeout_ms : r->cluster->request_timeout_ms)) {
 		client_failed(r->client, r->progress_mono_ms, true, "fetch", &r->failed);
 		return;
 	}
-	if (now - r->notice_mono_ms >= 5000) {
+	if (now - r->notice_mono_ms >= NOTICE_EVERY_MS) {
 		r->notice_mono_ms = now;
 		cluster_notify(r->cluster, NOTICE_WARNING, "waiting for the brokers of cluster %s: %" PRId64 " s", r->cluster->name, silent_ms / 1000);
 	}
@@ -665,9 +672,8 @@ static void serve_growth(struct reader *r)
 	}
 }
 
-static enum source_status reader_next(struct source *source, int wait_ms, struct batch **ret_batch, struct err *err)
+static enum source_status next(struct reader *r, int wait_ms, struct batch **ret_batch, struct err *err)
 {
-	struct reader *r = (struct reader *)source;
 	int64_t until = time_mono_ms() + wait_ms;
 	int rounds = 0;
 	for (;;) {
@@ -721,6 +727,19 @@ static enum source_status reader_next(struct source *source, int wait_ms, struct
 		serve_growth(r);
 		serve_topic_check(r, n <= 0 && time_mono_ms() - r->progress_mono_ms >= STALL_LOOK_MS);
 	}
+}
+
+static enum source_status reader_next(struct source *source, int wait_ms, struct batch **ret_batch, struct err *err)
+{
+	struct reader *r = (struct reader *)source;
+	/* A reader behind a pager may stand still for hours; that is no stall of the broker. */
+	int64_t away_ms = time_mono_ms() - r->left_mono_ms;
+	r->progress_mono_ms += away_ms;
+	if (r->leaderless_since_mono_ms)
+		r->leaderless_since_mono_ms += away_ms;
+	enum source_status status = next(r, wait_ms, ret_batch, err);
+	r->left_mono_ms = time_mono_ms();
+	return status;
 }
 
 static void reader_destroy(struct source *source)
@@ -805,13 +824,15 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 		r->parts[r->part_n++] = (struct part){.partition = range->partition, .next = range->start, .end = range->end, .bad_offset = -1};
 		if (range->end != SCAN_END_NEVER)
 			r->base.stats.planned_n += range->end - range->start;
+		else
+			r->endless = true;
 	}
 	qsort(r->parts, r->part_n, sizeof *r->parts, compare_parts);
 	for (size_t i = 0; i < r->part_n; i++)
 		r->part_of[r->parts[i].partition] = (int32_t)i;
 	find_leaders(r, t);
 	r->pool = batch_pool_create(BATCH_RECORDS, BATCH_BYTES, BATCH_FREE_MAX);
-	r->progress_mono_ms = r->topic_check_mono_ms = time_mono_ms();
+	r->progress_mono_ms = r->topic_check_mono_ms = r->left_mono_ms = time_mono_ms();
 	if (r->part_n > 0) {
 		struct client *client = cluster_lend(c, CLIENT_READ_SMALL, err);
 		if (!client)

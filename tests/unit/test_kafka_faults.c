@@ -226,6 +226,40 @@ static void test_broker_stays_away(void **state)
 	assert_true(embedded_set_broker_up(broker, -1, true, &err));
 }
 
+/* One broker of three is silent: no "all brokers down", but no data either. */
+static void test_one_broker_away(void **state)
+{
+	static const char *const settings[] = {"weir.timeout.ms", "2000", NULL};
+	struct err err = ERR_INIT;
+	struct seen seen;
+	struct batch *b = NULL;
+	fill("one", 1, 4000, 1000);
+	assert_true(embedded_set_leader(broker, "one", 0, 2, &err));
+	struct cluster *c = connect_with(embedded_bootstrap(broker), settings);
+	cluster_set_notice(c, on_notice, NULL);
+	struct source *s = open_all(c, "one", 4000, GAP_FAIL);
+	while (source_next(s, 100, &b, &err) == SOURCE_IDLE) {
+	}
+	batch_unref(b);
+	assert_true(embedded_set_broker_up(broker, 2, false, &err));
+	int64_t start = time_mono_ms();
+	enum source_status status = drain(s, &seen, &err);
+	if (status == SOURCE_ERROR) {            /* all of it may have been under way already */
+		assert_int_equal(err.id, ERR_CONNECT);
+		assert_in_range(time_mono_ms() - start, 1500, 9000);
+	}
+	assert_true(status == SOURCE_ERROR || seen.row_n > 3000);
+	source_destroy(s);
+
+	s = open_all(c, "one", 4000, GAP_FAIL);
+	assert_true(embedded_set_broker_up(broker, 2, true, &err));
+	if (drain(s, &seen, &err) != SOURCE_END)
+		fail_msg("%s", err.msg);
+	assert_int_equal(seen.row_n, 4000);
+	source_destroy(s);
+	cluster_destroy(c);
+}
+
 static void test_leaderless(void **state)
 {
 	static const char *const settings[] = {"weir.request.timeout.ms", "1000", NULL};
@@ -440,7 +474,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_cancel_metadata), cmocka_unit_test(test_silent_broker), cmocka_unit_test(test_time_limit), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_cancel_scan), cmocka_unit_test(test_broker_returns), cmocka_unit_test(test_broker_stays_away), cmocka_unit_test(test_leaderless), cmocka_unit_test(test_advertised_unreachable),
+		cmocka_unit_test(test_cancel_scan), cmocka_unit_test(test_broker_returns), cmocka_unit_test(test_broker_stays_away), cmocka_unit_test(test_one_broker_away), cmocka_unit_test(test_leaderless), cmocka_unit_test(test_advertised_unreachable),
 		cmocka_unit_test(test_gap), cmocka_unit_test(test_false_gap), cmocka_unit_test(test_not_authorized), cmocka_unit_test(test_bad_batch), cmocka_unit_test(test_short_end), cmocka_unit_test(test_writer_faults),
 	};
 	return cmocka_run_group_tests(tests, broker_setup, broker_teardown);
