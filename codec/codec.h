@@ -6,6 +6,7 @@
  * Column paths, JSON: '$.a.b' '$."a b"[0]' '$' from the document; with EXPLODE '$.values[*]' also '@.a' and '@' from the row's element (an
  * array's elements, or the one object or scalar that stands in its place). No path (NULL): the member named like the column, dots nest, with
  * EXPLODE the element's member before the document's; so leave path NULL when a DDL gives none. Of repeated keys the last counts.
+ * CSV and TSV: a header name (header = true), '$[n]' or 'n' counted from 0, or nothing: by name with a header, else by the column's place.
  * Values keep their own type: the column's type turns text into numbers only in text formats, and ISO text into ms for TIMESTAMP_MS.
  * An error text is complete only for wanted columns: ask for all columns (wanted NULL) when _error is selected.
  *     struct decoder *d = decoder_create(stream, wanted, err);

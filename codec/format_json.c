@@ -20,7 +20,7 @@ struct wanted_path {
 	char *text;                          /* of a path added later: finds it again; NULL for columns */
 	enum column_type type;
 	int slot;
-	bool done;
+	uint64_t decoded_in;                 /* scan_no of the scan that field is from */
 	struct field field;
 };
 
@@ -96,8 +96,6 @@ static void side_compile(struct side *s, const struct json_path *explode)
 
 static void side_scan(struct side *s, struct bytes doc)
 {
-	for (size_t i = 0; i < s->path_n; i++)
-		s->paths[i].done = false;
 	buf_clear(&s->error);
 	s->bad = !json_scan(&s->scanner, doc);
 	if (s->bad)
@@ -119,7 +117,7 @@ static void side_finish(struct side *s)
 static const struct field *side_field(struct json_format *f, struct side *s, int index)
 {
 	struct wanted_path *w = &s->paths[index];
-	if (w->done)
+	if (w->decoded_in == s->scanner.scan_no)
 		return &w->field;
 	char reason[JSON_REASON_MAX];
 	json_value_field(&s->scanner.values[w->slot], f->stream->nan_null, &f->arena, &w->field, reason);
@@ -135,7 +133,7 @@ static const struct field *side_field(struct json_format *f, struct side *s, int
 	}
 	if (reason[0])
 		format_error_add(&s->error, "%s: %s", w->name, reason);
-	w->done = true;
+	w->decoded_in = s->scanner.scan_no;
 	return &w->field;
 }
 

@@ -337,8 +337,15 @@ static void infer_key(struct stream *s, const struct survey *k, struct buf *repo
 
 void infer_stream(struct stream *s, const struct record *const *samples, size_t sample_n, struct buf *report)
 {
+	enum { MAX_SAMPLE_BYTES = 32 << 20 };      /* a topic of huge messages is judged by fewer of them */
 	struct survey values;
 	struct survey keys;
+	size_t bytes_n = 0;
+	for (size_t i = 0; i < sample_n; i++) {
+		bytes_n += record_value(samples[i]).len;
+		if (i > 0 && bytes_n > MAX_SAMPLE_BYTES)
+			sample_n = i;
+	}
 	struct buf unused = BUF_INIT;
 	struct buf *to = report ? report : &unused;
 	bool detected = strcasecmp(s->format, "auto") == 0;

@@ -452,6 +452,7 @@ bool json_scan(struct json_scanner *s, struct bytes doc)
 		s->empty = true;
 		return true;
 	}
+	const uint8_t *const original = doc.data;
 	if (doc.data[doc.len - 1] != '}' && doc.data[doc.len - 1] != ']' && !copy_document(s, &doc))
 		return false;
 
@@ -629,6 +630,11 @@ done:
 	if (p != end) {
 		p = skip_space(p);
 		FAIL(p, "trailing data");
+	}
+	if (doc.data != original) {
+		for (size_t i = 0; i < program->slot_n; i++)
+			if (s->values[i].kind != JSON_NONE)
+				s->values[i].start = original + (s->values[i].start - doc.data);
 	}
 	return true;
 }

@@ -35,7 +35,7 @@ struct json_scanner {
 	size_t span_n, span_cap;
 	struct json_frame *stack;
 	struct buf key;                      /* an escaped key, unescaped */
-	uint8_t *copy;                       /* of a document that is not its own sentinel; values may point into it until the next scan */
+	uint8_t *copy;                       /* of a document that is not its own sentinel, while it is scanned */
 	size_t copy_cap;
 	uint64_t scan_no;
 	const char *error;                   /* static text; NULL after a good scan */
