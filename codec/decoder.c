@@ -156,9 +156,10 @@ static void header_field(struct decoder *d, const struct column *c, struct field
 
 void decoder_field(struct decoder *d, size_t row, size_t column, struct field *ret)
 {
-	*ret = (struct field){.type = FIELD_ABSENT};
-	if (column >= d->stream->column_n || row >= d->row_n || !d->wanted[column])
+	if (column >= d->stream->column_n || row >= d->row_n || !d->wanted[column]) {
+		*ret = (struct field){.type = FIELD_ABSENT};
 		return;
+	}
 	const struct column *c = &d->stream->columns[column];
 	switch (c->origin) {
 	case COLUMN_FROM_VALUE:

@@ -114,11 +114,8 @@ static void side_finish(struct side *s)
 	buf_finish(&s->error);
 }
 
-static const struct field *side_field(struct json_format *f, struct side *s, int index)
+static const struct field *decode_field(struct json_format *f, struct side *s, struct wanted_path *w)
 {
-	struct wanted_path *w = &s->paths[index];
-	if (w->decoded_in == s->scanner.scan_no)
-		return &w->field;
 	char reason[JSON_REASON_MAX];
 	json_value_field(&s->scanner.values[w->slot], f->stream->nan_null, &f->arena, &w->field, reason);
 	if (w->type == COLUMN_TIMESTAMP && w->field.type == FIELD_TEXT) {
@@ -135,6 +132,12 @@ static const struct field *side_field(struct json_format *f, struct side *s, int
 		format_error_add(&s->error, "%s: %s", w->name, reason);
 	w->decoded_in = s->scanner.scan_no;
 	return &w->field;
+}
+
+static inline const struct field *side_field(struct json_format *f, struct side *s, int index)
+{
+	struct wanted_path *w = &s->paths[index];
+	return w->decoded_in == s->scanner.scan_no ? &w->field : decode_field(f, s, w);
 }
 
 static bool parse_explode(const char *text, struct json_path *ret, struct err *err)
@@ -331,7 +334,9 @@ static void json_field(struct format *base, size_t row, size_t column, struct fi
 	struct json_format *f = (struct json_format *)base;
 	const struct column_paths *c = &f->columns[column];
 	const struct field *found = NULL;
-	if (!select_row(f, row)) {
+	/* The usual case first: one row a message, scanned already. */
+	bool ready = f->scanned && !f->exploding && !f->root.stale && !f->root.bad;
+	if (!ready && !select_row(f, row)) {
 		*ret = (struct field){.type = FIELD_ERROR};
 		return;
 	}

@@ -75,36 +75,32 @@ static int hex_value(uint8_t c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Where quotes and special bytes (backslash, control characters) lie in 64 bytes of the document. The end of a short string is then a shift
+/* Where plain runs of string text end (quote, backslash, control character) in 64 bytes of the document. The end of a short string is then a shift
  * and a bit count away, without waiting for a load: that chain is what bounds the scan of small messages. */
 enum { WINDOW_BYTES = 64 };
 
 struct window {
 	const uint8_t *base;
-	uint64_t quote, special;             /* bit i = byte base[i] */
+	uint64_t stop;                       /* bit i = byte base[i] */
 };
 
 static inline struct window window_masks(const uint8_t *base, const uint8_t *p)
 {
-	uint64_t quote = 0;
-	uint64_t special = 0;
+	uint64_t stop = 0;
 #ifdef __SSE2__
 	const __m128i quotes = _mm_set1_epi8('"');
 	const __m128i backslashes = _mm_set1_epi8('\\');
 	const __m128i controls = _mm_set1_epi8(0x1F);
 	for (int i = 0; i < WINDOW_BYTES; i += 16) {
 		__m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + i));
-		__m128i odd = _mm_or_si128(_mm_cmpeq_epi8(v, backslashes), _mm_cmpeq_epi8(_mm_min_epu8(v, controls), v));
-		quote |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(v, quotes)) << i;
-		special |= (uint64_t)(uint32_t)_mm_movemask_epi8(odd) << i;
+		__m128i hit = _mm_or_si128(_mm_or_si128(_mm_cmpeq_epi8(v, quotes), _mm_cmpeq_epi8(v, backslashes)), _mm_cmpeq_epi8(_mm_min_epu8(v, controls), v));
+		stop |= (uint64_t)(uint32_t)_mm_movemask_epi8(hit) << i;
 	}
 #else
-	for (int i = 0; i < WINDOW_BYTES; i++) {
-		quote |= (uint64_t)(p[i] == '"') << i;
-		special |= (uint64_t)(p[i] == '\\' || p[i] < 0x20) << i;
-	}
+	for (int i = 0; i < WINDOW_BYTES; i++)
+		stop |= (uint64_t)(p[i] == '"' || p[i] == '\\' || p[i] < 0x20) << i;
 #endif
-	return (struct window){.base = base, .quote = quote, .special = special};
+	return (struct window){.base = base, .stop = stop};
 }
 
 /* A document shorter than a window is looked at in a copy. */
@@ -208,13 +204,13 @@ static inline const uint8_t *string_end(struct json_scanner *s, struct window *w
 			*w = window_at(from, doc.data, end);
 			at = (size_t)(from - w->base);
 		}
-		uint64_t quote = w->quote >> at;
-		uint64_t special = w->special >> at;
-		/* quote ^ (quote - 1): all bits up to and with the first quote, or all if there is none. */
-		if (UNLIKELY(special & (quote ^ (quote - 1))))
+		uint64_t stop = w->stop >> at;
+		if (LIKELY(stop)) {
+			from += __builtin_ctzll(stop);
+			if (LIKELY(*from == '"'))
+				return from;
 			break;
-		if (LIKELY(quote))
-			return from + __builtin_ctzll(quote);
+		}
 		if (end - w->base <= WINDOW_BYTES)
 			break;
 		from = w->base + WINDOW_BYTES;

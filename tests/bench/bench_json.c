@@ -27,8 +27,8 @@ static size_t make_messages(void)
 		seed = seed * 1664525u + 1013904223u;
 		int n = snprintf(messages[i], MESSAGE_CAP,
 			"{\"ts\":%lld,\"site\":\"dresden\",\"line\":\"L%u\",\"machine\":\"press-%02u\",\"tag\":\"hydraulic/pressure\",\"value\":%.3f,\"unit\":\"bar\","
-			"\"quality\":\"GOOD\",\"attrs\":{\"batch\":\"B-%06u\",\"shift\":%u,\"ok\":true}}",
-			1733904005123ll + i, seed >> 28, seed >> 20 & 31, (double)(seed >> 8 & 0xFFFFF) / 1000.0, seed >> 12, seed & 3);
+			"\"quality\":\"GOOD\",\"batch\":\"B-%06u-%08u-2026-reheat\"}",
+			1733904005123ll + i, seed >> 28, seed >> 20 & 31, (double)(seed >> 8 & 0xFFFFF) / 1000.0, seed >> 12 & 0xFFFFF, seed & 0xFFFFFF);
 		records[i] = (struct record){.value = (const uint8_t *)messages[i], .value_len = (uint32_t)n};
 		total += (size_t)n;
 	}
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
 	int rounds = argc > 1 ? atoi(argv[1]) : 100;
 	size_t bytes = make_messages();
 	struct stream *s = stream_create("t", "t");
-	static const char *const names[] = {"ts", "site", "line", "machine", "tag", "value", "unit", "quality", "attrs"};
+	static const char *const names[] = {"ts", "site", "line", "machine", "tag", "value", "unit", "quality", "batch"};
 	free(s->format);
 	s->format = strdup("json");
 	bool two[9] = {[2] = true, [5] = true};
