@@ -1,4 +1,5 @@
 /* weir: options, then a subcommand or the shell. */
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -15,6 +16,15 @@ static void out_of_memory(size_t bytes_n)
 	(void)bytes_n;
 	(void)!write(STDERR_FILENO, text, sizeof text - 1);
 	_exit(EXIT_USAGE);
+}
+
+/* A descriptor 0, 1 or 2 that is closed would be given to the next file that is opened, and results written into a database.
+ * Opened for reading only, 1 and 2 fail when they are written to, as they should. */
+static void guard_standard_files(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			(void)!open("/dev/null", O_RDONLY);
 }
 
 static int print_text(struct buf *text)
@@ -60,6 +70,7 @@ int main(int argc, char **argv)
 	struct buf text = BUF_INIT;
 	int code = EXIT_USAGE;
 
+	guard_standard_files();
 	/* Passwords live in this process: no core dump, no ptrace by others. */
 	prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 	alloc_set_handler(out_of_memory);

@@ -219,6 +219,7 @@ void repl_run(struct shell *sh)
 	sh->print.footer = true;
 	sh->keep_going = true;
 	init_readline(sh);
+	setenv("LESS", "-SFRX", 0);              /* for less as pager: long lines stay lines, one screen needs no key, colours */
 	history_watch(add_history);
 	if (!history_open(&err) && !sh->quiet)
 		report_line(sh, "weir: %s", err.msg);

@@ -123,7 +123,7 @@ struct run {
 static void begin_print(struct shell *sh, struct run *r)
 {
 	if (sh->interactive && sh->pager && r->out->tty && !sh->redirected)
-		out_hold(r->out, shell_screen_rows() - 1, sh->pager_command ? sh->pager_command : getenv("WEIR_PAGER") ? getenv("WEIR_PAGER") : getenv("PAGER") ? getenv("PAGER") : "less -SFRX");
+		out_hold(r->out, shell_screen_rows() - 1, sh->pager_command ? sh->pager_command : getenv("WEIR_PAGER") ? getenv("WEIR_PAGER") : getenv("PAGER") ? getenv("PAGER") : "less");
 	print_begin(&r->print, &sh->print, r->out, query_stmt(r->query), sh->insert_table ? sh->insert_table : query_table(r->query));
 	sh->ticker.print = &r->print;
 	r->begun = true;
@@ -204,8 +204,15 @@ static void step_all(struct shell *sh, struct run *r)
 		explain_stop(sh, r);
 }
 
+static void print_changes(void *arg, int n, const char *const *text)
+{
+	(void)n;
+	report_line(arg, "changes: %s   total_changes: %s", text[0], text[1]);
+}
+
 static void footers(struct shell *sh, struct run *r)
 {
+	struct err ignored = ERR_INIT;
 	if (r->is_result && (r->ok || r->row_n) && sh->print.footer && sh->print.mode->people && !sh->gset_prefix && !sh->quiet) {
 		struct buf b = BUF_INIT;
 		add_grouped(&b, r->row_n);
@@ -213,6 +220,8 @@ static void footers(struct shell *sh, struct run *r)
 		buf_finish(&b);
 	}
 	summary_decode_errors(sh);
+	if (sh->changes && r->ok && !r->is_result)
+		shell_query_each(sh, "SELECT changes(), total_changes()", print_changes, sh, &ignored);
 	if (sh->timing)
 		summary_timing(sh, r->took_us);
 	if (sh->stats && session_provider(sh->session)->stats.scan_n)

@@ -116,6 +116,15 @@ def test_dev_full():
             assert b"write error" in err and err.count(b"\n") == 1, err
 
 
+def test_closed_standard_files(tmp_path):
+    run = lambda tail: subprocess.run(["bash", "-c", f'"{binary().resolve()}" x.db -c "create table if not exists t(a); select 12345678" {tail}'], env=clean_env(),
+                                      capture_output=True, text=True, cwd=tmp_path, timeout=20)
+    got = run(">&-")
+    assert got.returncode == 1 and "write error" in got.stderr
+    assert b"12345678" not in (tmp_path / "x.db").read_bytes()
+    assert run("2>&- <&-").returncode == 0
+
+
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 @pytest.mark.parametrize("args", [["-c", ENDLESS], []], ids=["in a query", "waiting for stdin"])
 def test_signals(number, code, args):
@@ -194,6 +203,14 @@ def test_import_is_all_or_nothing(tmp_path):
     assert got.code == 3 and "line 3" in got.err
     got = weir("--keep-going", "--no-header", "-c", "create table t(a)", "-c", ".import d.csv t", "-c", "select count(*) from t", cwd=tmp_path)
     assert got.out == "0\n"
+
+
+def test_changes_echo_eqp_rewrite():
+    got = weir("-c", ".changes on", "-c", "create table t(a); insert into t values (1),(2)").ok()
+    assert "changes: 2   total_changes: 2" in got.err and got.out == ""
+    assert "select 1 as x" in weir("--echo", "-c", "select 1 as x").ok().err
+    assert "-- select 1 as x" in weir("-c", ".rewrite on", "-c", "select 1 as x").ok().err
+    assert "SCAN t" in weir("-c", "create table t(a)", "-c", ".eqp on", "-c", "select * from t").ok().out
 
 
 def test_safe_refuses_files_and_programs(tmp_path):
