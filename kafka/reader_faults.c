@@ -1,0 +1,181 @@
+/* What a scan meets besides messages: offsets that vanished, a log that became shorter, a topic that is gone, partitions without leader, brokers
+ * that stay silent, open transactions. The table in reader.c says what is done about each. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include "core/alloc.h"
+#include "core/time.h"
+#include "kafka/reader_private.h"
+
+static bool ask_offset(struct reader *r, struct part *p, int64_t which, int64_t *ret)
+{
+	return cluster_offsets_of(r->cluster, r->client, r->cancel, r->topic, &p->partition, 1, which, ret, &r->failed);
+}
+
+bool reader_part_gap(struct reader *r, struct part *p)
+{
+	int64_t low;
+	int64_t high;
+	p->ask_gap = false;
+	if (!ask_offset(r, p, CLUSTER_EARLIEST, &low) || !ask_offset(r, p, CLUSTER_LATEST, &high))
+		return false;
+	int64_t from = p->next;
+	int64_t lost;
+	int64_t to;
+	if (low > from) {
+		to = low < p->end ? low : p->end;
+		lost = to - from;
+		p->next = to;
+	} else if (high < from || (high < p->end && p->end != SCAN_END_NEVER)) {
+		to = p->end == SCAN_END_NEVER ? from : p->end;
+		lost = to - from;
+		p->next = p->end == SCAN_END_NEVER ? high : p->end;
+	} else {
+		p->restart = true;                   /* it is there after all: a replica that lagged */
+		return true;
+	}
+	if (r->gap_policy == GAP_FAIL) {
+		err_set(&r->failed, ERR_GAP, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were deleted during the scan (%" PRId64 " lost)", from,
+			to - (to > from), p->partition, r->topic, lost);
+		if (low <= from)
+			err_hint(&r->failed, "The partition now ends at offset %" PRId64 ": it was truncated, or the topic was deleted and created again.", high);
+		return false;
+	}
+	r->base.stats.gap_n += lost;
+	cluster_notify(r->cluster, NOTICE_WARNING, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were deleted during the scan (%" PRId64 " lost); going on after them",
+		from, to - (to > from), p->partition, r->topic, lost);
+	if (p->next >= p->end)
+		p->reached = true;
+	else
+		p->restart = true;
+	return true;
+}
+
+/* EOF before the frozen end: the log was truncated, or this replica lags behind. */
+bool reader_part_short_end(struct reader *r, struct part *p)
+{
+	int64_t high;
+	p->ask_end = false;
+	if (!ask_offset(r, p, CLUSTER_LATEST, &high))
+		return false;
+	if (high >= p->end) {
+		p->restart = true;
+		return true;
+	}
+	if (p->next < high)
+		return true;                         /* more to come; the next EOF decides */
+	p->ask_gap = true;
+	return reader_part_gap(r, p);
+}
+
+static void finish_topic_check(struct reader *r)
+{
+	struct metadata_call *m = r->topic_check_state;
+	int64_t now = time_mono_ms();
+	r->topic_check_mono_ms = now;
+	if (m->code)
+		return;
+	const struct rd_kafka_metadata_topic *t = NULL;
+	for (int i = 0; i < m->md->topic_cnt; i++) {
+		if (strcmp(m->md->topics[i].topic, r->topic) == 0)
+			t = &m->md->topics[i];
+	}
+	if (!t || t->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+		err_set(&r->failed, ERR_TOPIC_GONE, "topic \"%s\" of cluster %s vanished during the scan", r->topic, r->cluster->name);
+		return;
+	}
+	if (t->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+		err_set(&r->failed, ERR_AUTHORIZATION, "cluster %s: no longer authorized to DESCRIBE topic \"%s\"", r->cluster->name, r->topic);
+		return;
+	}
+	int32_t leaderless = -1;
+	for (int i = 0; i < t->partition_cnt; i++) {
+		struct part *p = reader_part_find(r, t->partitions[i].id);
+		if (!p)
+			continue;
+		int32_t *known = &r->known_leaders[p - r->parts];
+		if (*known != t->partitions[i].leader) {
+			r->base.stats.leader_change_n++;
+			*known = t->partitions[i].leader;
+		}
+		if (p->state == PART_RUNNING && t->partitions[i].leader < 0)
+			leaderless = p->partition;
+	}
+	if (leaderless < 0) {
+		r->leaderless_since_mono_ms = 0;
+		return;
+	}
+	if (!r->leaderless_since_mono_ms)
+		r->leaderless_since_mono_ms = r->progress_mono_ms;
+	if (now - r->leaderless_since_mono_ms >= r->cluster->request_timeout_ms)
+		err_set(&r->failed, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has had no leader for %" PRId64 " s", r->cluster->name, leaderless, r->topic,
+			(now - r->leaderless_since_mono_ms) / 1000);
+}
+
+/* Metadata in the background: while a scan runs every TOPIC_CHECK_MS, while it stalls every second. */
+void reader_serve_topic_check(struct reader *r, bool stalled)
+{
+	if (r->topic_check) {
+		if (!call_wait(r->topic_check, 0))
+			return;
+		finish_topic_check(r);
+		call_release(r->topic_check);
+		r->topic_check = NULL;
+		return;
+	}
+	int64_t now = time_mono_ms();
+	if (now - r->topic_check_mono_ms < (stalled ? STALL_LOOK_MS : TOPIC_CHECK_MS))
+		return;
+	struct metadata_call *m = xcalloc(1, sizeof *m);
+	m->topic = xstrdup(r->topic);
+	m->timeout_ms = (int)r->cluster->request_timeout_ms;
+	r->topic_check_state = m;
+	r->topic_check = call_start(r->client, metadata_call_run, m, metadata_call_drop);
+	r->cluster->request_n++;
+}
+
+/* Nothing came for a while: normal at the end of a live scan, otherwise somebody is away. */
+void reader_serve_stall(struct reader *r)
+{
+	int64_t now = time_mono_ms();
+	int64_t silent_ms = now - r->progress_mono_ms;
+	bool down = client_all_down(r->client);
+	if (silent_ms < STALL_LOOK_MS || (!down && (r->endless || silent_ms < NOTICE_EVERY_MS)))
+		return;
+	/* A scan that has had rows waits for its brokers; one that never got any fails as fast as any other request. */
+	bool started = r->base.stats.message_n > 0;
+	if (!(r->endless && started) && silent_ms >= (started ? r->cluster->stall_timeout_ms : r->cluster->request_timeout_ms)) {
+		client_failed(r->client, r->progress_mono_ms, true, "fetch", &r->failed);
+		return;
+	}
+	if (now - r->notice_mono_ms >= NOTICE_EVERY_MS) {
+		r->notice_mono_ms = now;
+		cluster_notify(r->cluster, NOTICE_WARNING, "waiting for the brokers of cluster %s: %" PRId64 " s", r->cluster->name, silent_ms / 1000);
+	}
+}
+
+/* Records beyond the frozen end, and the last stable offset still where it was: they wait for an open transaction. */
+void reader_tell_open_transactions(struct reader *r)
+{
+	if (r->told_open)
+		return;
+	r->told_open = true;
+	int32_t *partitions = xmalloc(r->part_n * sizeof *partitions + 1);
+	int64_t *stable = xmalloc(r->part_n * sizeof *stable + 1);
+	size_t n = 0;
+	for (size_t i = 0; i < r->part_n; i++) {
+		if (r->parts[i].high > r->parts[i].end)
+			partitions[n++] = r->parts[i].partition;
+	}
+	struct err ignored = ERR_INIT;
+	if (n > 0 && cluster_offsets_of(r->cluster, r->client, r->cancel, r->topic, partitions, n, CLUSTER_LATEST, stable, &ignored)) {
+		for (size_t i = 0; i < n; i++) {
+			struct part *p = reader_part_find(r, partitions[i]);
+			if (stable[i] == p->end)
+				cluster_notify(r->cluster, NOTICE_WARNING, "%" PRId64 " offsets behind an open transaction on p%d of topic \"%s\" are not shown", p->high - p->end, p->partition,
+					r->topic);
+		}
+	}
+	free(partitions);
+	free(stable);
+}
