@@ -164,7 +164,15 @@ bool repl_confirm(struct shell *sh, const char *question)
 	if (!sh->interactive || isatty(STDIN_FILENO) != 1)
 		return false;
 	report_line(sh, "%s [y/N]", question);
+	/* The statement is running: its progress line must not be drawn over the answer. */
+	ticker_lock(&sh->ticker);
+	bool progress = sh->ticker.progress;
+	sh->ticker.progress = false;
+	ticker_unlock(&sh->ticker);
 	ssize_t n = read(STDIN_FILENO, answer, sizeof answer - 1);
+	ticker_lock(&sh->ticker);
+	sh->ticker.progress = progress;
+	ticker_unlock(&sh->ticker);
 	return n > 0 && (answer[0] == 'y' || answer[0] == 'Y');
 }
 
