@@ -9,7 +9,6 @@
 enum {
 	POLL_MS = 100,
 	CANCEL_EVERY_ROWS = 4096,            /* rows between two looks at the cancel flag while batches are at hand */
-	HELD_MAX_BYTES = 64 << 20,           /* a topic in the inner loop of a join is kept in memory up to this size */
 	SLOW_SCAN_MS = 1000,                 /* from here on a notice says how to make it faster */
 };
 
@@ -24,6 +23,7 @@ int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 	c->table = t;
 	c->id = ++t->module->cursor_id;
 	c->eof = true;
+	c->held.index_column = -1;
 	c->next = t->module->cursors;
 	c->prev = &t->module->cursors;
 	if (c->next)
@@ -31,15 +31,6 @@ int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 	t->module->cursors = c;
 	*ret = &c->base;
 	return SQLITE_OK;
-}
-
-static void held_clear(struct held *h)
-{
-	for (size_t i = 0; i < h->batch_n; i++)
-		batch_unref(h->batches[i]);
-	free(h->batches);
-	free(h->ranges);
-	*h = (struct held){0};
 }
 
 static void close_source(struct cursor *c)
@@ -183,20 +174,6 @@ bool cursor_widen(struct cursor *c, struct err *err)
 	return true;
 }
 
-static void hold(struct cursor *c, struct batch *b)
-{
-	struct held *h = &c->held;
-	h->bytes += b->block_used + b->record_n * sizeof *b->records;
-	if (h->bytes > HELD_MAX_BYTES) {
-		held_clear(h);
-		h->too_big = true;
-		c->holding = false;
-		return;
-	}
-	h->batches = xreallocarray(h->batches, h->batch_n + 1, sizeof *h->batches);
-	h->batches[h->batch_n++] = batch_ref(b);
-}
-
 static bool next_batch(struct cursor *c, struct err *err)
 {
 	struct provider *p = c->table->module->provider;
@@ -214,8 +191,7 @@ static bool next_batch(struct cursor *c, struct err *err)
 		switch (status) {
 		case SOURCE_BATCH:
 			c->batch = b;
-			if (c->holding)
-				hold(c, b);
+			c->holding = c->holding && held_add(&c->held, b);
 			return true;
 		case SOURCE_IDLE:
 			if (!cancel_check(p->cancel, err))
@@ -236,6 +212,18 @@ static bool next_record(struct cursor *c, struct err *err)
 	switch (c->producer) {
 	case PRODUCE_SOURCE:
 	case PRODUCE_HELD:
+		if (c->indexed) {
+			c->held_row = held_find(&c->held, c->scan.equal_hash, c->held_row);
+			c->record = NULL;
+			if (c->held_row) {
+				struct batch *b = c->held.batches[c->held_row->batch];
+				c->record = &b->records[c->held_row->record];
+				c->partition = b->partition;
+			} else {
+				c->held_i = c->held.batch_n;
+			}
+			return true;
+		}
 		if (!c->batch || c->record_i == c->batch->record_n) {
 			if (!next_batch(c, err))
 				return false;
@@ -346,11 +334,6 @@ static bool advance(struct cursor *c, struct err *err)
 
 /* ---- xFilter ---- */
 
-static bool same_ranges(const struct held *h, const struct scan *s)
-{
-	return h->ranges && h->range_n == s->range_n && memcmp(h->ranges, s->ranges, s->range_n * sizeof *s->ranges) == 0;
-}
-
 static bool is_ordered(const struct plan_order *o)
 {
 	return o->ts || o->offset < 0 || o->partition < 0 || (o->offset && !o->partition);
@@ -381,10 +364,15 @@ static bool open_producer(struct cursor *c, struct err *err)
 		c->producer = PRODUCE_ORDERED;
 		return true;
 	}
-	if (same_ranges(&c->held, s) && (c->held.need & c->need) == c->need) {
+	if (held_matches(&c->held, s->ranges, s->range_n) && (c->held.need & c->need) == c->need) {
 		if (c->held.complete) {
 			c->producer = PRODUCE_HELD;
 			c->held_i = 0;
+			c->again = true;
+			c->indexed = s->equal && !t->multi_row && (s->equal_column == HIDDEN_KEY || c->payload);
+			c->held_row = NULL;
+			if (c->indexed && c->held.index_column != s->equal_column)
+				held_index(&c->held, s->equal_column, c->decoder, s->equal_column == HIDDEN_KEY ? -1 : (int)payload_column(s->equal_column));
 			c->filter_rows = s->prefilter.term_n > 0;
 			c->check_rows = c->check_rows || c->filter_rows;
 			return true;
@@ -403,10 +391,7 @@ static bool open_producer(struct cursor *c, struct err *err)
 			c->need = request.need;
 		}
 	} else {
-		bool too_big = c->held.too_big;
-		held_clear(&c->held);
-		c->held = (struct held){.ranges = xreallocarray(NULL, s->range_n, sizeof *s->ranges), .range_n = s->range_n, .need = c->need, .too_big = too_big};
-		memcpy(c->held.ranges, s->ranges, s->range_n * sizeof *s->ranges);
+		held_start(&c->held, s->ranges, s->range_n, c->need);
 	}
 	if (!scan_open(t->module, t->stream->cluster, &request, &c->source, err))
 		return false;
@@ -426,6 +411,9 @@ static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct 
 	if (!prepare_columns(c, err))
 		return false;
 	c->filter_rows = false;
+	c->indexed = false;
+	c->again = t->stream->kind == STREAM_CHANGELOG && c->filter_n > 0;
+	c->filter_n++;
 	c->check_rows = c->scan.ts_given || c->scan.time_given || c->scan.keyed;
 	if (m->plans)
 		return scan_ranges(&c->scan, t, err) && scan_explain(&c->scan, t, m->plans, err);

@@ -3,6 +3,7 @@
 #define WEIR_VTAB_CURSOR_H
 
 #include "vtab/changelog.h"
+#include "vtab/held.h"
 #include "vtab/order.h"
 #include "vtab/scan.h"
 
@@ -13,19 +14,6 @@ enum producer {
 	PRODUCE_ORDERED,                     /* merged or falling order, read in pieces (order.c) */
 	PRODUCE_HELD,                        /* batches kept from an earlier xFilter of this cursor */
 	PRODUCE_CHANGELOG,
-};
-
-/* Batches of a whole scan kept in memory, for a topic in the inner loop of a join: the second xFilter over the same ranges keeps them, the
- * third and later ones read from here. */
-struct held {
-	struct scan_range *ranges;
-	size_t range_n;
-	unsigned need;
-	struct batch **batches;
-	size_t batch_n;
-	size_t bytes;
-	bool complete;
-	bool too_big;                        /* over HELD_MAX_BYTES: not tried again */
 };
 
 struct cursor {
@@ -50,6 +38,10 @@ struct cursor {
 	struct order_merge merge;
 	struct held held;
 	size_t held_i;
+	const struct held_row *held_row;     /* the index is used: the row given out last */
+	bool indexed;
+	bool again;                          /* the same records were given out before: their errors are counted */
+	unsigned filter_n;
 	bool holding;                        /* this scan's batches are being kept */
 	struct changelog *changelog;
 	size_t changelog_i, changelog_end;

@@ -68,7 +68,8 @@ static struct choice choose(const struct table *t, sqlite3_index_info *info, int
 		return no;
 	if (eq && binary && column_is_whole_key(t->stream, payload_column(column)))
 		return (struct choice){.take = true, .list = true};
-	if (changelog || !prefilter_possible(t->stream, payload_column(column)))
+	/* In a join, an index over what is held in memory answers an equality, whatever the format. */
+	if (changelog || !(prefilter_possible(t->stream, payload_column(column)) || (eq && binary)))
 		return no;
 	return (struct choice){.take = (eq && binary) || op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB, .list = eq};
 }
@@ -142,6 +143,7 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
  *   _key, and a TEXT column that is the whole key
  *                 = IN                 one partition where the partitioner is known; bytes compared   yes
  *   TEXT, JSON .. = IN LIKE GLOB       messages without these bytes are dropped before decoding       yes
+ *   any payload column =               the index over rows held in memory, for the inner table of a join       yes
  *   LIMIT, OFFSET                      how much to fetch first; never omitted: SQLite counts          yes
  *
  * A changelog table takes _key and its key column (a look-up), and _ts for the check of its type; all else must see the last values only. */

@@ -8,6 +8,7 @@
 #include <strings.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "vtab/held.h"
 #include "vtab/values.h"
 
 enum { ROWID_OFFSET_BITS = 48 };
@@ -190,6 +191,12 @@ static void explain(struct scan *scan, bool pushed, const struct table *t, const
 static bool take_term(struct scan *scan, struct table *t, const struct plan_term *term, sqlite3_value *arg, struct err *err)
 {
 	struct values v = {.scan = scan, .table = t, .err = err, .term = term};
+	if (term->op == SQLITE_INDEX_CONSTRAINT_EQ && !term->in && (term->column == HIDDEN_KEY || term->column >= HIDDEN_N) && !scan->equal) {
+		scan->equal = true;
+		scan->equal_column = term->column;
+		scan->equal_hash = held_hash_value(arg);
+		scan->nothing = scan->nothing || sqlite3_value_type(arg) == SQLITE_NULL;
+	}
 	switch (term->column) {
 	case PLAN_LIMIT:
 	case PLAN_OFFSET: {
@@ -243,6 +250,8 @@ static bool take_term(struct scan *scan, struct table *t, const struct plan_term
 			scan->nothing = true;
 		return true;
 	}
+	if (!prefilter_possible(t->stream, payload_column(term->column)))
+		return true;
 	prefilter_begin_term(&scan->prefilter, t->stream, payload_column(term->column));
 	each_value(term, arg, take_needle, &v);
 	if (v.unknown)

@@ -41,6 +41,9 @@ struct scan {
 	bool keyed;                          /* only these keys */
 	struct scan_key *keys; size_t key_n;
 	struct prefilter prefilter;
+	bool equal;                          /* some column must equal a value: SQLite checks it, an index can find it */
+	int equal_column;
+	uint64_t equal_hash;                 /* held_hash_value */
 	bool read_past_upper;                /* _ts has an upper bound that could not stop the scan */
 	int64_t row_hint;                    /* LIMIT + OFFSET, 0 = all */
 
