@@ -59,11 +59,6 @@ static void scan_close(struct cursor *c)
 	}
 	if (c->producer == PRODUCE_SOURCE)
 		batch_unref(c->batch);
-	if (c->holding && !c->held.complete) {
-		held_clear(&c->held);
-		c->holding = false;
-	}
-	c->holding = false;
 	c->batch = NULL;
 	c->record = NULL;
 	c->row = c->row_n = 0;
@@ -191,14 +186,12 @@ static bool next_batch(struct cursor *c, struct err *err)
 		switch (status) {
 		case SOURCE_BATCH:
 			c->batch = b;
-			c->holding = c->holding && held_add(&c->held, b);
 			return true;
 		case SOURCE_IDLE:
 			if (!cancel_check(p->cancel, err))
 				return false;
 			break;
 		case SOURCE_END:
-			c->held.complete = c->holding;
 			return true;
 		case SOURCE_ERROR:
 			return false;
@@ -339,6 +332,56 @@ static bool is_ordered(const struct plan_order *o)
 	return o->ts || o->offset < 0 || o->partition < 0 || (o->offset && !o->partition);
 }
 
+/* The same scan a second time: this cursor is the inner table of a join. Reads all of it into memory, without the byte filter, since the next
+ * value is another one. If it is too big, held.complete stays false. */
+static bool hold_all(struct cursor *c, const struct scan_request *request, struct err *err)
+{
+	struct provider *p = c->table->module->provider;
+	struct scan_request all = *request;
+	struct source *source = NULL;
+	struct scan_stats seen = {0};
+	all.filter = (struct scan_filter){0};
+	all.row_hint = 0;
+	if (prefilter_reads_key(&c->scan.prefilter))
+		all.need |= SCAN_NEED_KEY;
+	if (prefilter_reads_value(&c->scan.prefilter))
+		all.need |= SCAN_NEED_VALUE;
+	if (!scan_open(c->table->module, c->table->stream->cluster, &all, &source, err))
+		return false;
+	c->held.need = all.need;
+	enum source_status status = SOURCE_IDLE;
+	while (status == SOURCE_IDLE || status == SOURCE_BATCH) {
+		struct batch *b = NULL;
+		status = source_next(source, POLL_MS, &b, err);
+		stats_add(p, source, &seen);
+		bool fits = status != SOURCE_BATCH || held_add(&c->held, b);
+		batch_unref(b);
+		if (!fits)
+			break;
+		if (status != SOURCE_ERROR && !cancel_check(p->cancel, err))
+			status = SOURCE_ERROR;
+	}
+	c->held.complete = status == SOURCE_END;
+	source_destroy(source);
+	if (status == SOURCE_ERROR)
+		held_clear(&c->held);
+	return status != SOURCE_ERROR;
+}
+
+static void produce_held(struct cursor *c)
+{
+	const struct scan *s = &c->scan;
+	c->producer = PRODUCE_HELD;
+	c->held_i = 0;
+	c->again = true;
+	c->filter_rows = s->prefilter.term_n > 0;
+	c->check_rows = c->check_rows || c->filter_rows;
+	c->held_row = NULL;
+	c->indexed = s->equal && !c->table->multi_row && (s->equal_column == HIDDEN_KEY || c->payload);
+	if (c->indexed && c->held.index_column != s->equal_column)
+		held_index(&c->held, s->equal_column, c->decoder, s->equal_column == HIDDEN_KEY ? -1 : (int)payload_column(s->equal_column));
+}
+
 static bool open_producer(struct cursor *c, struct err *err)
 {
 	struct table *t = c->table;
@@ -365,30 +408,11 @@ static bool open_producer(struct cursor *c, struct err *err)
 		return true;
 	}
 	if (held_matches(&c->held, s->ranges, s->range_n) && (c->held.need & c->need) == c->need) {
+		if (!c->held.complete && !c->held.too_big && !hold_all(c, &request, err))
+			return false;
 		if (c->held.complete) {
-			c->producer = PRODUCE_HELD;
-			c->held_i = 0;
-			c->again = true;
-			c->indexed = s->equal && !t->multi_row && (s->equal_column == HIDDEN_KEY || c->payload);
-			c->held_row = NULL;
-			if (c->indexed && c->held.index_column != s->equal_column)
-				held_index(&c->held, s->equal_column, c->decoder, s->equal_column == HIDDEN_KEY ? -1 : (int)payload_column(s->equal_column));
-			c->filter_rows = s->prefilter.term_n > 0;
-			c->check_rows = c->check_rows || c->filter_rows;
+			produce_held(c);
 			return true;
-		}
-		if (!c->held.too_big) {
-			c->holding = true;
-			/* Kept for other values too: read all, filter what is given out. */
-			c->filter_rows = s->prefilter.term_n > 0;
-			c->check_rows = c->check_rows || c->filter_rows;
-			request.filter = (struct scan_filter){0};
-			if (prefilter_reads_key(&s->prefilter))
-				request.need |= SCAN_NEED_KEY;
-			if (prefilter_reads_value(&s->prefilter))
-				request.need |= SCAN_NEED_VALUE;
-			c->held.need = request.need;
-			c->need = request.need;
 		}
 	} else {
 		held_start(&c->held, s->ranges, s->range_n, c->need);

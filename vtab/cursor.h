@@ -42,7 +42,6 @@ struct cursor {
 	bool indexed;
 	bool again;                          /* the same records were given out before: their errors are counted */
 	unsigned filter_n;
-	bool holding;                        /* this scan's batches are being kept */
 	struct changelog *changelog;
 	size_t changelog_i, changelog_end;
 

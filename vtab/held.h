@@ -1,5 +1,5 @@
-/* Batches of a whole scan kept in memory, for a topic in the inner loop of a join: the second xFilter over the same ranges keeps them, the
- * third and later ones read from here. With an equality in the join, an index over its column finds the rows, as SQLite's automatic index
+/* Batches of a whole scan kept in memory, for a topic in the inner loop of a join: the second xFilter over the same ranges reads
+ * them in, it and later ones are answered from here. With an equality in the join, an index over its column finds the rows, as SQLite's automatic index
  * would (SQLite makes none for virtual tables). Owned by one cursor. */
 #ifndef WEIR_VTAB_HELD_H
 #define WEIR_VTAB_HELD_H

@@ -154,7 +154,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	buf_addf(&text, "%016llx", (unsigned long long)info->colUsed);
 	double rows = t->row_estimate >= 0 ? (double)t->row_estimate : ROWS_UNKNOWN;
 	double cost = COST_OPEN;
-	bool partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false;
+	bool partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false, payload_eq = false;
 	int argument_n = 0;
 
 	for (int i = 0; i < info->nConstraint; i++) {
@@ -181,6 +181,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		offset_eq = offset_eq || (column == HIDDEN_OFFSET && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		rowid_eq = rowid_eq || (column == PLAN_ROWID && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		key_eq = key_eq || ((column == HIDDEN_KEY || (column >= HIDDEN_N && column_is_whole_key(t->stream, payload_column(column)))) && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
+		payload_eq = payload_eq || (column >= HIDDEN_N && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		if (is_range(c->op) && !is_limit)
 			rows *= 0.5;
 	}
@@ -202,7 +203,10 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	} else if (key_eq) {
 		rows = t->stream->kind == STREAM_CHANGELOG ? 1 : rows / 100;
 	}
-	cost += read;
+	if (payload_eq && rows > 20)
+		rows /= 20;
+	/* Less than without, so that SQLite hands the equality over; the messages travel all the same. */
+	cost += payload_eq ? 0.9 * read : read;
 	if (key_eq && t->stream->kind == STREAM_CHANGELOG)
 		cost = 10;                   /* once loaded, a look-up in a hash table */
 	info->estimatedRows = rows < 1 ? 1 : (sqlite3_int64)rows;
