@@ -23,7 +23,8 @@ int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 	c->table = t;
 	c->id = ++t->module->cursor_id;
 	c->eof = true;
-	c->held.index_column = -1;
+	c->held = t->held;
+	t->held = HELD_NONE;
 	c->next = t->module->cursors;
 	c->prev = &t->module->cursors;
 	if (c->next)
@@ -76,7 +77,8 @@ int cursor_close(sqlite3_vtab_cursor *base)
 {
 	struct cursor *c = (struct cursor *)base;
 	scan_close(c);
-	held_clear(&c->held);
+	held_clear(&c->table->held);
+	c->table->held = c->held;
 	decoder_destroy(c->decoder);
 	free(c->wanted);
 	*c->prev = c->next;

@@ -105,7 +105,7 @@ void held_clear(struct held *h)
 	free(h->batches);
 	free(h->ranges);
 	drop_index(h);
-	*h = (struct held){.index_column = -1};
+	*h = HELD_NONE;
 }
 
 void held_start(struct held *h, const struct scan_range *ranges, size_t range_n, unsigned need)

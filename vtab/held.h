@@ -1,6 +1,6 @@
 /* Batches of a whole scan kept in memory, for a topic in the inner loop of a join: the second xFilter over the same ranges reads
  * them in, it and later ones are answered from here. With an equality in the join, an index over its column finds the rows, as SQLite's automatic index
- * would (SQLite makes none for virtual tables). Owned by one cursor. */
+ * would (SQLite makes none for virtual tables). Owned by one cursor at a time. */
 #ifndef WEIR_VTAB_HELD_H
 #define WEIR_VTAB_HELD_H
 
@@ -32,6 +32,8 @@ struct held {
 	uint32_t *slots;                     /* row + 1; 0 = empty */
 	size_t slot_n;                       /* a power of two */
 };
+
+#define HELD_NONE ((struct held){.index_column = -1})
 
 /* Values that SQLite can find equal, under any affinity, have the same hash: a number and every text that could be one go by the rounded
  * number, all else by its bytes. */

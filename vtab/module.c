@@ -91,6 +91,7 @@ static void module_forget_statement(struct module *m)
 	for (struct table *t = m->tables; t; t = t->next) {
 		changelog_unref(t->changelog);
 		t->changelog = NULL;
+		held_clear(&t->held);
 		changelog_unref(t->changelog_part);
 		t->changelog_part = NULL;
 	}
@@ -168,6 +169,7 @@ static bool table_create(struct module *m, int argc, const char *const *argv, st
 	t->module = m;
 	t->stream = s;
 	t->row_estimate = -1;
+	t->held = HELD_NONE;
 	t->partition_estimate = 1;
 	codec_known(s->format, &t->multi_row);
 	t->multi_row = t->multi_row || s->explode;
@@ -208,6 +210,7 @@ static int module_disconnect(sqlite3_vtab *base)
 	writer_destroy(t->writer);
 	changelog_unref(t->changelog);
 	changelog_unref(t->changelog_part);
+	held_clear(&t->held);
 	stream_destroy(t->stream);
 	free(t);
 	return SQLITE_OK;

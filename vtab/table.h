@@ -13,6 +13,7 @@
 #include "codec/codec.h"
 #include "core/buf.h"
 #include "core/provider.h"
+#include "vtab/held.h"
 #include "vtab/sqlite.h"
 #include "vtab/vtab.h"
 
@@ -88,6 +89,7 @@ struct table {
 	int32_t partition_estimate;
 	struct changelog *changelog;         /* of the running statement */
 	struct changelog *changelog_part;    /* of the statement's first look-up: some keys only */
+	struct held held;                    /* of the last closed cursor of this statement: a correlated subquery opens a new one each time */
 	struct writer *writer;               /* update.c: open in a transaction */
 };
 
