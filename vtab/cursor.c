@@ -23,8 +23,7 @@ int cursor_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 	c->table = t;
 	c->id = ++t->module->cursor_id;
 	c->eof = true;
-	c->held = t->held;
-	t->held = HELD_NONE;
+	c->held = HELD_NONE;
 	c->next = t->module->cursors;
 	c->prev = &t->module->cursors;
 	if (c->next)
@@ -77,8 +76,10 @@ int cursor_close(sqlite3_vtab_cursor *base)
 {
 	struct cursor *c = (struct cursor *)base;
 	scan_close(c);
-	held_clear(&c->table->held);
-	c->table->held = c->held;
+	if (c->held.ranges) {
+		held_clear(&c->table->held);
+		c->table->held = c->held;
+	}
 	decoder_destroy(c->decoder);
 	free(c->wanted);
 	*c->prev = c->next;
@@ -408,6 +409,11 @@ static bool open_producer(struct cursor *c, struct err *err)
 		order_init(&c->merge, t->module, t->stream->cluster, &request, s->order, s->row_hint);
 		c->producer = PRODUCE_ORDERED;
 		return true;
+	}
+	/* Not at xOpen: SQLite opens the next cursor before it closes the last one. */
+	if (!c->held.ranges) {
+		c->held = t->held;
+		t->held = HELD_NONE;
 	}
 	if (held_matches(&c->held, s->ranges, s->range_n) && (c->held.need & c->need) == c->need) {
 		if (!c->held.complete && !c->held.too_big && !hold_all(c, &request, err))
