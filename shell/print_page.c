@@ -283,12 +283,10 @@ static void lay_out(struct print *p)
 	struct page *g = p->page;
 	size_t n = (size_t)p->column_n;
 	g->laid_out = true;
-	size_t names = 0;
 	for (size_t i = 0; i < n; i++) {
 		struct buf name = BUF_INIT;
 		utf8_escape(&name, p->columns[i].name, p->columns[i].name_len, false);
 		g->widths[i] = p->set->headers && !p->set->tuples_only ? utf8_width(name.data, name.len) : 0;
-		names += g->widths[i];
 		buf_finish(&name);
 		bool any = false;
 		g->right[i] = true;

@@ -238,7 +238,7 @@ static void line_row(struct print *p, const struct cell *cells)
 		buf_addf(b, "-[ RECORD %lld ]", (long long)p->row_n);
 		while (b->len - from < width + 1)
 			buf_addc(b, '-');
-		buf_adds(b, "+------------\n" + (b->len - from > width + 1));
+		buf_adds(b, b->len - from > width + 1 ? "------------\n" : "+------------\n");
 	}
 	for (int i = 0; i < p->column_n; i++) {
 		size_t w = utf8_width(p->columns[i].name, p->columns[i].name_len);
