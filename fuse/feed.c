@@ -192,7 +192,7 @@ static bool publish(struct run *r)
 static void say_error(struct run *r, const struct err *err)
 {
 	pthread_mutex_lock(&r->m->mu);
-	snprintf(r->f->error, sizeof r->f->error, "%s", err ? err->msg : "");
+	snprintf(r->f->error, sizeof r->f->error, "%.255s", err ? err->msg : "");
 	if (err)
 		mount_note_error(r->m, err);
 	pthread_mutex_unlock(&r->m->mu);

@@ -225,7 +225,7 @@ void registry_touch(struct mount *m, struct topic *t, int64_t max_age_ms)
 
 void mount_note_error(struct mount *m, const struct err *err)
 {
-	snprintf(m->last_error, sizeof m->last_error, "%s", err->msg);
+	snprintf(m->last_error, sizeof m->last_error, "%.255s", err->msg);
 }
 
 /* ---- asking */
@@ -260,7 +260,7 @@ static bool ask_names(struct mount *m, struct mount_access *a, struct cluster_di
 	pthread_mutex_lock(&m->mu);
 	c->asked_ms = time_mono_ms();
 	c->down = !ok;
-	snprintf(c->error, sizeof c->error, "%s", ok ? "" : err->msg);
+	snprintf(c->error, sizeof c->error, "%.255s", ok ? "" : err->msg);
 	if (ok) {
 		c->listed = true;
 		for (size_t i = 0; i < c->topic_n; i++)
@@ -319,7 +319,7 @@ static void ask_bounds(struct mount *m, struct mount_access *a, struct topic *t)
 			t->cluster->down = true;
 		if (err.id != ERR_INTERRUPTED) {
 			mount_note_error(m, &err);
-			snprintf(t->cluster->error, sizeof t->cluster->error, "%s", err.msg);
+			snprintf(t->cluster->error, sizeof t->cluster->error, "%.255s", err.msg);
 		}
 	}
 	pthread_mutex_unlock(&m->mu);
@@ -466,8 +466,8 @@ void registry_finish(struct mount *m)
 	for (size_t i = 0; i < m->cluster_n; i++) {
 		struct cluster_dir *c = m->clusters[i];
 		for (size_t k = 0; k < c->topic_n; k++) {
-			for (int i = 0; i < FORM_N; i++)
-				feed_unref(c->topics[k]->feeds[i]);
+			for (int form = 0; form < FORM_N; form++)
+				feed_unref(c->topics[k]->feeds[form]);
 			free(c->topics[k]->name);
 			free(c->topics[k]->bounds);
 			free(c->topics[k]);

@@ -94,6 +94,11 @@ void render_json_string(struct buf *to, const void *text, size_t len)
 	buf_addc(to, '"');
 }
 
+void render_real(struct buf *to, double d)
+{
+	encode_real(to, d);
+}
+
 void render_base64(struct buf *to, struct bytes data)
 {
 	static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

@@ -34,6 +34,7 @@ void render_header(struct renderer *r, struct buf *to);                   /* the
 void render_record(struct renderer *r, int32_t partition, const struct record *record, struct buf *to);
 
 void render_json_string(struct buf *to, const void *text, size_t len);   /* text is valid UTF-8; quotes included */
+void render_real(struct buf *to, double d);                               /* shortest that reads back; null for NaN and infinities */
 void render_base64(struct buf *to, struct bytes data);
 void render_csv_text(struct buf *to, struct bytes text);                  /* one cell; text NULL = empty */
 

@@ -11,6 +11,7 @@
  * Kafka forbids '@' in topic names, so ours cannot collide. Everything here is answered from memory. All functions under mu. */
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include "core/alloc.h"
 #include "shell/host.h"
+#include "shell/mount.h"
 #include "shell/options.h"
 #include "shell/shell.h"
 #include "shell/version.h"
@@ -60,8 +61,8 @@ static const struct {
 	{"explain", command_explain},
 	{"demo", command_not_built},
 	{"run", command_not_built},
-	{"mount", command_not_built},
-	{"umount", command_not_built},
+	{"mount", mount_main},
+	{"umount", umount_main},
 };
 
 int main(int argc, char **argv)

@@ -53,6 +53,10 @@ static const struct option table[] = {
 	{{"echo", NULL, "print each statement on stderr before it runs", 'e'}, FLAG, AT(echo)},
 	{{"quiet", NULL, "no notices, no progress, no banner", 'q'}, FLAG, AT(quiet)},
 	{{"seed", "N", "weir demo: another plant history", 0}, COUNT, AT(seed)},
+	{{"options", "OPT,OPT=..", "weir mount: mount options, see docs/mount.md", 'o'}, TEXT, AT(mount_options)},
+	{{"foreground", NULL, "weir mount: stay in the foreground", 0}, FLAG, AT(foreground)},
+	{{"replace", NULL, "weir mount: end the weir that is mounted there", 0}, FLAG, AT(replace)},
+	{{"force", NULL, "weir umount: detach it although it is in use", 0}, FLAG, AT(force)},
 	{{"version", NULL, "versions of weir and its libraries", 'V'}, FLAG, AT(version)},
 	{{"help", NULL, "this text", 'h'}, FLAG, AT(help)},
 };
@@ -63,7 +67,7 @@ static const struct {
 } commands[] = {
 	{"demo", "[options]", "an embedded broker with a simulated plant, and a tour"},
 	{"run", "DB", "keep the views and pipes of a database file going"},
-	{"mount", "DIR", "topics as files"},
+	{"mount", "DIR", "topics as files (docs/mount.md)"},
 	{"umount", "DIR", "end a mount"},
 	{"explain", "WEIR-nnnn", "what an error number means"},
 };

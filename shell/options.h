@@ -40,6 +40,8 @@ struct options {
 	const char *state;
 	int64_t seed;                        /* demo */
 	bool seed_given;
+	const char *mount_options;           /* -o */
+	bool foreground, replace, force;     /* weir mount, weir umount */
 	enum color_when color;
 	bool write, strict, keep_going, dry_run, safe, no_rc, csv_safe, raw, quiet, help, version, no_header, echo;
 };

@@ -58,6 +58,10 @@ bool session_attach_cluster(struct session *s, const char *name, const char *bro
 bool session_use_cluster(struct session *s, const char *name, struct err *err);
 const char *session_cluster(struct session *s);                /* shown name of the current cluster, "" if none */
 
+/* The columns of a topic: of a stream registered for it, else inferred (and then registered under the topic's name). cluster NULL = current.
+ * The caller destroys *ret. */
+bool session_stream(struct session *s, const char *cluster, const char *topic, struct stream **ret, struct err *err);
+
 /* Completion: names (topics, tables, columns, functions, keywords, JSON paths seen) that start with prefix in the given context
  * (the statement's text up to the cursor). Calls add() for each; waits for no broker longer than 300 ms. */
 void session_complete(struct session *s, const char *before_cursor, const char *prefix, void (*add)(void *arg, const char *name, const char *note), void *arg);
