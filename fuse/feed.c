@@ -25,7 +25,8 @@ enum {
 	RETRY_MS = 1000,
 	FLUSH_BYTES = 128 * 1024,
 	PRIVATE_BYTES = 4 * 1024 * 1024,
-	RING_MAX_BYTES = 256 * 1024 * 1024,
+	RING_BYTES = 64 * 1024 * 1024,
+	RING_ALL_BYTES = 256 * 1024 * 1024,
 	RING_SECONDS = 30,
 	FEEDS_MAX = 256,
 	PRIVATE_MAX = 64,
@@ -146,11 +147,12 @@ static void ring(struct mount *m, struct feed *f)
 	int64_t shared_n = 0;
 	for (struct link *l = m->feeds.next; l != &m->feeds; l = l->next)
 		shared_n += !LINK_OWNER(l, struct feed, all)->private_;
-	int64_t want = (int64_t)(f->rate * RING_SECONDS);
-	int64_t most = RING_MAX_BYTES / (shared_n ? shared_n : 1);
-	int64_t limit = want > m->o.ring_bytes ? want : m->o.ring_bytes;
-	if (limit > most && limit > m->o.ring_bytes)
-		limit = most > m->o.ring_bytes ? most : m->o.ring_bytes;
+	int64_t limit = m->o.ring_bytes;
+	if (!limit) {
+		int64_t want = (int64_t)(f->rate * RING_SECONDS), most = RING_ALL_BYTES / (shared_n ? shared_n : 1);
+		limit = want < most ? want : most;
+		limit = limit > RING_BYTES ? limit : RING_BYTES;
+	}
 	if (text_len(&f->text) <= limit)
 		return;
 	text_drop(&f->text, text_line_after(&f->text, f->text.end - limit / 2));

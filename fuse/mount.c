@@ -28,7 +28,7 @@ enum {
 
 void mount_options_init(struct mount_options *o)
 {
-	*o = (struct mount_options){.timeout_ms = 10000, .segment_n = 10000, .window_n = 1000, .ring_bytes = 64 << 20, .cache_bytes = 256 << 20, .uid = getuid(), .gid = getgid(),
+	*o = (struct mount_options){.timeout_ms = 10000, .segment_n = 10000, .window_n = 1000, .cache_bytes = 256 << 20, .uid = getuid(), .gid = getgid(),
 		.umask = (mode_t)-1};
 }
 
@@ -44,7 +44,7 @@ static const struct option {
 	{"timeout", MS, offsetof(struct mount_options, timeout_ms), 1, "seconds an open may wait for the brokers (10)"},
 	{"segment", COUNT, offsetof(struct mount_options, segment_n), 1, "offsets per file under log/ (10000)"},
 	{"window", COUNT, offsetof(struct mount_options, window_n), 0, "messages that tail.ndjson begins with (1000)"},
-	{"ring", BYTES, offsetof(struct mount_options, ring_bytes), 1 << 20, "bytes kept of each live topic (64M)"},
+	{"ring", BYTES, offsetof(struct mount_options, ring_bytes), 1 << 20, "bytes kept of each live topic (64M, more for fast topics)"},
 	{"cache", BYTES, offsetof(struct mount_options, cache_bytes), 1 << 20, "bytes of rendered files kept (256M); also the largest file"},
 	{"topics", GLOB, offsetof(struct mount_options, topics), 0, "only topics whose name matches this pattern"},
 	{"internal", FLAG, offsetof(struct mount_options, internal), 0, "list internal topics too (they are always there by name)"},

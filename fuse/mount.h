@@ -44,7 +44,8 @@ struct mount_options {
 	int64_t timeout_ms;                  /* how long an open may wait for the brokers */
 	int64_t segment_n;                   /* offsets per segment file */
 	int64_t window_n;                    /* messages a live window begins with */
-	int64_t ring_bytes, cache_bytes;
+	int64_t ring_bytes;                  /* per live topic; 0 = 64 MiB, more while a topic is so fast that this holds less than 30 s */
+	int64_t cache_bytes;
 	char topics[256];                    /* GLOB of topic names, "" = all */
 	bool internal;                       /* list internal topics too */
 	bool allow_other, nonempty, replace;
