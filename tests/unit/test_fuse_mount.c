@@ -1,5 +1,6 @@
-/* The mount in this process over a fake provider: a topic in memory that a test can grow, cut and take down. Skipped where /dev/fuse cannot be opened.
- * The build under ThreadSanitizer and AddressSanitizer runs this too; it is where races between requests, interrupts and feeds would show. */
+/* The mount over a fake provider: a topic in memory that a test can grow, cut and take down. Skipped where /dev/fuse cannot be opened. Under
+ * ThreadSanitizer and AddressSanitizer this is where races between requests, interrupts and feeds would show.
+ * The mount is served by a child process: one that reads its own mount cannot be killed when something goes wrong. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,7 +14,10 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "core/alloc.h"
@@ -24,18 +28,18 @@ enum { PARTITION_N = 2, MESSAGE_MAX = 400000, BATCH_N = 500 };
 
 /* ---- the cluster in memory: topic "t"; message `offset` of partition p has a value that can be computed */
 
-static struct {
-	pthread_mutex_t mu;
+struct fake {
+	pthread_mutex_t mu;                  /* shared between the processes */
 	int64_t low[PARTITION_N], end[PARTITION_N];
 	bool down;
-	int open_n;
-} fake = {.mu = PTHREAD_MUTEX_INITIALIZER};
+};
+static struct fake *fake;
 
 static void grow(int partition, int64_t n)
 {
-	pthread_mutex_lock(&fake.mu);
-	fake.end[partition] += n;
-	pthread_mutex_unlock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
+	fake->end[partition] += n;
+	pthread_mutex_unlock(&fake->mu);
 }
 
 static int value_of(char *to, size_t size, int partition, int64_t offset)
@@ -59,16 +63,16 @@ struct fake_access {
 
 static bool is_down(struct provider *p, struct err *err)
 {
-	pthread_mutex_lock(&fake.mu);
-	bool down = fake.down;
-	pthread_mutex_unlock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
+	bool down = fake->down;
+	pthread_mutex_unlock(&fake->mu);
 	while (down) {
 		if (!cancel_check(p->cancel, err))
 			return true;
 		nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
-		pthread_mutex_lock(&fake.mu);
-		down = fake.down;
-		pthread_mutex_unlock(&fake.mu);
+		pthread_mutex_lock(&fake->mu);
+		down = fake->down;
+		pthread_mutex_unlock(&fake->mu);
 	}
 	return false;
 }
@@ -87,10 +91,10 @@ static bool fake_bounds(struct provider *p, const char *cluster, const char *top
 	(void)cluster, (void)topic;
 	if (is_down(p, err))
 		return false;
-	pthread_mutex_lock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
 	for (int32_t i = 0; i < n; i++)
-		ret[i] = (struct partition_bounds){.partition = i, .low = fake.low[i], .end = fake.end[i]};
-	pthread_mutex_unlock(&fake.mu);
+		ret[i] = (struct partition_bounds){.partition = i, .low = fake->low[i], .end = fake->end[i]};
+	pthread_mutex_unlock(&fake->mu);
 	return true;
 }
 
@@ -113,11 +117,11 @@ static enum source_status fake_next(struct source *source, int wait_ms, struct b
 	}
 	for (size_t i = 0; i < s->range_n; i++) {
 		struct scan_range *r = &s->ranges[i];
-		pthread_mutex_lock(&fake.mu);
-		int64_t end = fake.down ? 0 : fake.end[r->partition];
-		if (!fake.down && r->start < fake.low[r->partition])
-			r->start = fake.low[r->partition];
-		pthread_mutex_unlock(&fake.mu);
+		pthread_mutex_lock(&fake->mu);
+		int64_t end = fake->down ? 0 : fake->end[r->partition];
+		if (!fake->down && r->start < fake->low[r->partition])
+			r->start = fake->low[r->partition];
+		pthread_mutex_unlock(&fake->mu);
 		over &= r->start >= r->end;
 		if (end > r->end)
 			end = r->end;
@@ -212,9 +216,6 @@ static bool fake_open(void *arg, struct mount_access **ret, struct err *err)
 	a->base.impl = &fake_access_impl;
 	a->base.provider = &a->provider;
 	a->provider = (struct provider){.impl = &fake_provider_impl, .cancel = &a->cancel, .from_ms = TIME_NONE, .until_ms = TIME_NONE};
-	pthread_mutex_lock(&fake.mu);
-	fake.open_n++;
-	pthread_mutex_unlock(&fake.mu);
 	*ret = &a->base;
 	return true;
 }
@@ -222,71 +223,103 @@ static bool fake_open(void *arg, struct mount_access **ret, struct err *err)
 /* ---- mounting it */
 
 static char dir[64];
-static struct mount *mounted;
-static pthread_t server;
-static bool serve_ok;
-
-static void *serve(void *arg)
-{
-	struct err err = ERR_INIT;
-	(void)arg;
-	serve_ok = mount_serve(mounted, false, false, &err);
-	if (!serve_ok)
-		fprintf(stderr, "serve: %s\n", err.msg);
-	return NULL;
-}
+static pid_t server;
 
 static void at_exit(void)
 {
 	struct err ignored = ERR_INIT;
+	if (server > 0)
+		kill(server, SIGKILL);
 	if (dir[0]) {
 		mount_end(dir, true, &ignored);
 		rmdir(dir);
 	}
 }
 
-static int setup(void **state)
+/* The child: mounts, says so through the pipe, serves until SIGTERM. */
+static int serve(const char *options, int ready)
 {
 	struct mount_options o;
 	struct mount_factory factory = {.open = fake_open};
+	struct mount *m = NULL;
 	struct err err = ERR_INIT;
+	prctl(PR_SET_PDEATHSIG, SIGTERM);
+	mount_options_init(&o);
+	o.dir = dir;
+	bool ok = mount_options_parse(&o, options, &err) && mount_create(&o, &factory, &m, &err);
+	if (ok) {
+		(void)!write(ready, "y", 1);
+		close(ready);
+		ok = mount_serve(m, false, true, &err);
+	}
+	if (!ok)
+		fprintf(stderr, "serve: %s\n", err.msg);
+	mount_destroy(m);
+	return ok ? 0 : 1;
+}
+
+static int setup(void **state)
+{
+	int ready[2];
+	char byte;
 	if (access("/dev/fuse", R_OK | W_OK) != 0)
 		return 0;
-	pthread_mutex_lock(&fake.mu);
-	for (int i = 0; i < PARTITION_N; i++) {
-		fake.low[i] = 0;
-		fake.end[i] = 2500;
-	}
-	fake.down = false;
-	pthread_mutex_unlock(&fake.mu);
-	if (!dir[0]) {
+	if (!fake) {
+		pthread_mutexattr_t shared;
+		fake = mmap(NULL, sizeof *fake, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		assert_true(fake != MAP_FAILED);
+		pthread_mutexattr_init(&shared);
+		pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+		pthread_mutex_init(&fake->mu, &shared);
+		pthread_mutexattr_destroy(&shared);
 		strcpy(dir, "/tmp/weir-unit-XXXXXX");
 		assert_non_null(mkdtemp(dir));
 		atexit(at_exit);
 	}
-	mount_options_init(&o);
-	assert_true(mount_options_parse(&o, *state ? *state : "segment=1000,timeout=1", &err));
-	o.dir = dir;
-	if (!mount_create(&o, &factory, &mounted, &err))
-		fail_msg("%s", err.msg);
-	assert_int_equal(pthread_create(&server, NULL, serve, NULL), 0);
+	for (int i = 0; i < PARTITION_N; i++) {
+		fake->low[i] = 0;
+		fake->end[i] = 2500;
+	}
+	fake->down = false;
+	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
+	server = fork();
+	if (server == 0) {
+		close(ready[0]);
+		int code = serve(*state ? *state : "segment=1000,timeout=1", ready[1]);
+		dir[0] = '\0';
+		exit(code);
+	}
+	close(ready[1]);
+	ssize_t n = read(ready[0], &byte, 1);
+	close(ready[0]);
+	assert_int_equal(n, 1);
 	return 0;
+}
+
+/* Asks the child to end. Its exit status, 0 = all well (a sanitizer's report is not). */
+static int stop(void)
+{
+	int status = 0;
+	kill(server, SIGTERM);
+	waitpid(server, &status, 0);
+	server = 0;
+	return status;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
-	if (!mounted)
-		return 0;
-	mount_stop(mounted);
-	pthread_join(server, NULL);
-	mount_destroy(mounted);
-	mounted = NULL;
-	assert_true(serve_ok);
-	return 0;
+	struct err ignored = ERR_INIT;
+	int status = server > 0 ? stop() : 0;
+	if (status)
+		fprintf(stderr, "the mount ended with status %d\n", status);
+	if (dir[0])
+		mount_end(dir, true, &ignored);
+	return status;
 }
 
-#define NEED_MOUNT() do { if (!mounted) skip(); } while (0)
+#define NEED_MOUNT() do { if (server <= 0) skip(); } while (0)
 
 static int open_at(const char *name, int flags)
 {
@@ -624,7 +657,8 @@ static void *follow_to_end(void *arg)
 	__atomic_store_n(&f->done, true, __ATOMIC_RELEASE);
 	while ((n = read(fd, block, sizeof block)) > 0 || (n < 0 && errno == EINTR))
 		for (ssize_t i = 0; i < n; i++)
-			f->line_n += block[i] == '\n';
+			if (block[i] == '\n')
+				__atomic_fetch_add(&f->line_n, 1, __ATOMIC_RELAXED);
 	close(fd);
 	return n == 0 ? NULL : (void *)1;
 }
@@ -652,14 +686,17 @@ static void test_many_followers_and_interrupts(void **state)
 	int64_t began = time_mono_ms();
 	assert_int_equal(count_entries("t"), 3);
 	assert_true(time_mono_ms() - began < 1000);
-	nanosleep(&(struct timespec){.tv_nsec = 300000000}, NULL);
-	mount_stop(mounted);
+	for (int i = 0; i < N; i++)
+		for (int k = 0; k < 5000 && __atomic_load_n(&f[i].line_n, __ATOMIC_RELAXED) < 600; k++)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	int status = stop();
 	for (int i = 0; i < N; i++) {
 		void *bad = NULL;
 		pthread_join(f[i].thread, &bad);
 		assert_null(bad);
 		assert_int_equal(f[i].line_n, 600);
 	}
+	assert_int_equal(status, 0);
 	(void)state;
 }
 
@@ -671,19 +708,19 @@ static void test_brokers_away(void **state)
 	check_segment("t/log/0/00000000000000000000.ndjson", 0, 0, 1000);
 	int tail = open_at("t/tail.ndjson", 0), follow = open_at("t/follow", 0);
 	assert_true(tail >= 0 && follow >= 0);
-	pthread_mutex_lock(&fake.mu);
-	fake.down = true;
-	pthread_mutex_unlock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
+	fake->down = true;
+	pthread_mutex_unlock(&fake->mu);
 	int64_t began = time_mono_ms();
 	assert_int_equal(open_at("t/log/0/00000000000000001000.ndjson", 0), -1);
 	assert_int_equal(errno, EIO);
 	assert_in_range(time_mono_ms() - began, 800, 2500);
 	check_segment("t/log/0/00000000000000000000.ndjson", 0, 0, 1000);
 	assert_int_equal(count_entries("t"), 3);
-	pthread_mutex_lock(&fake.mu);
-	fake.down = false;
-	fake.end[0] += 5;
-	pthread_mutex_unlock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
+	fake->down = false;
+	fake->end[0] += 5;
+	pthread_mutex_unlock(&fake->mu);
 	int64_t next[PARTITION_N] = {2500, 2500};
 	ssize_t n = read(follow, block, sizeof block);
 	assert_true(n > 0);
@@ -703,9 +740,9 @@ static void test_retention(void **state)
 	struct buf text = BUF_INIT;
 	int fd = open_at("t/log/0/00000000000000000000.ndjson", 0);
 	assert_true(fd >= 0);
-	pthread_mutex_lock(&fake.mu);
-	fake.low[0] = 1500;
-	pthread_mutex_unlock(&fake.mu);
+	pthread_mutex_lock(&fake->mu);
+	fake->low[0] = 1500;
+	pthread_mutex_unlock(&fake->mu);
 	for (int i = 0; i < 300 && count_entries("t/log/0") != 2; i++)
 		nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
 	assert_int_equal(count_entries("t/log/0"), 2);
