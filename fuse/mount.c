@@ -22,6 +22,7 @@ enum {
 	KEEPER_BUSY_MS = 100,
 	KEEPER_IDLE_MS = 1000,
 	REPLACE_WAIT_MS = 3000,
+	LAST_READS_MS = 50,
 };
 
 /* ---- options */
@@ -257,6 +258,9 @@ void mount_stop(struct mount *m)
 	park_stop(m);
 	if (atomic_load(&m->loop_done))
 		return;
+	/* A reader that was between two reads should see the end of the file too, not an error. */
+	nanosleep(&(struct timespec){.tv_nsec = LAST_READS_MS * 1000000L}, NULL);
+	park_stop(m);
 	fuse_session_exit(m->se);
 	/* The loop sleeps in sem_wait and only looks when a signal comes; one may come just before it sleeps. */
 	while (!atomic_load(&m->loop_done)) {

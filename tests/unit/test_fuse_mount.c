@@ -486,12 +486,13 @@ static int64_t check_lines(const struct buf *text, int64_t next[PARTITION_N])
 		const char *lf = memchr(text->data + at, '\n', text->len - at);
 		int p = -1;
 		assert_non_null(lf);
-		const char *mark = strstr(text->data + at, "\"partition\":");
-		assert_non_null(mark);
-		p = atoi(mark + strlen("\"partition\":"));
+		static const char before[] = "{\"topic\":\"t\",\"partition\":", between[] = ",\"offset\":";
+		const char *digit = text->data + at + sizeof before - 1;
+		assert_memory_equal(text->data + at, before, sizeof before - 1);
+		p = *digit - '0';
 		assert_in_range(p, 0, PARTITION_N - 1);
 		if (next[p] < 0)
-			next[p] = strtoll(strstr(mark, "\"offset\":") + strlen("\"offset\":"), NULL, 10);
+			next[p] = strtoll(digit + 1 + strlen(between), NULL, 10);
 		buf_clear(&want);
 		line_of(&want, p, next[p]++);
 		size_t len = (size_t)(lf - text->data) + 1 - at;
