@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "core/alloc.h"
 #include "core/hash.h"
 #include "core/time.h"
@@ -25,6 +26,7 @@ enum {
 	HOUR_GRACE_MS = 60000,               /* an hour is over when this much more has passed */
 	JOB_MAX_MS = 120000,
 	FLUSH_BYTES = 128 * 1024,
+	RETRY_MS = 250,
 };
 
 void doc_init(struct mount *m)
@@ -555,8 +557,21 @@ static void run_job(struct mount *m, struct mount_access *a, struct doc *d)
 	int64_t next = 0;
 	bool closed = true;
 	text_init(&j.text);
-	bool ok = d->kind == DOC_QUERY ? render_query(&j, &err)
-		: make_renderer(&j, &err) && (d->kind == DOC_SEGMENT ? render_segment(&j, &next, &closed, &err) : render_merged(&j, &err));
+	bool ok = false;
+	/* An outage shorter than the time an open may wait is not an error. */
+	for (int64_t give_up_ms = time_mono_ms() + m->o.timeout_ms;;) {
+		ok = d->kind == DOC_QUERY ? render_query(&j, &err)
+			: (j.renderer || make_renderer(&j, &err)) && (d->kind == DOC_SEGMENT ? render_segment(&j, &next, &closed, &err) : render_merged(&j, &err));
+		if (ok || (err.id != ERR_CONNECT && err.id != ERR_LEADER) || time_mono_ms() + RETRY_MS >= give_up_ms || cancel_requested(a->provider->cancel))
+			break;
+		nanosleep(&(struct timespec){.tv_nsec = RETRY_MS * 1000000L}, NULL);
+		err_clear(&err);
+		text_finish(&j.text);
+		buf_clear(&j.lines);
+		j.message_n = 0;
+		j.first_offset = j.last_offset = -1;
+		j.newest_ms = TIME_NONE;
+	}
 	atomic_fetch_add(&m->render_n, 1);
 	pthread_mutex_lock(&m->mu);
 	bool fresh = !d->has_text;

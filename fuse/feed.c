@@ -20,7 +20,7 @@
 
 enum {
 	IDLE_STOP_MS = 60000,
-	SLICE_MS = 20,                       /* how long one wait for messages lasts: the delay before an open is noticed */
+	SLICE_MS = 10,                       /* how long one wait for messages lasts: the delay before an open is noticed */
 	CATCH_UP_MS = 300,                   /* control records at the end are never delivered: do not wait for them for ever */
 	RETRY_MS = 1000,
 	FLUSH_BYTES = 128 * 1024,
@@ -366,6 +366,9 @@ static void tend_waiters(struct run *r)
 			return;
 		free(r->catch_up);
 		r->catch_up = NULL;
+		pthread_mutex_lock(&m->mu);
+		f->caught_up_ms = now;
+		pthread_mutex_unlock(&m->mu);
 		park_wake(m, &f->served, 0);
 	}
 	pthread_mutex_lock(&m->mu);

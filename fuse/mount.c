@@ -341,6 +341,10 @@ static bool ask_once(struct mount *m, struct err *err)
 		return false;
 	bool ok = registry_init(m, a, err);
 	access_close(m, a);
+	if (!ok && err->id == ERR_TIMEOUT) {
+		err_set(err, ERR_CONNECT, "no broker answered within %g s", (double)m->o.timeout_ms / 1000);
+		err_hint(err, "check the address, or give it more time with -o timeout=SECONDS");
+	}
 	return ok;
 }
 

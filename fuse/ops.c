@@ -11,6 +11,7 @@
 
 enum {
 	LIST_FRESH_MS = 2000,                /* a listing of segments is at most this old */
+	CAUGHT_UP_MS = 20,                   /* many opens in a row need not each ask the brokers */
 	LIST_WAIT_MS = 1000,                 /* and waits this long for a fresh one */
 };
 
@@ -231,7 +232,7 @@ static bool ready_now(struct mount *m, const struct handle *h)
 {
 	if (h->doc)
 		return doc_ready(m, h->doc);
-	return !h->feed;
+	return !h->feed || (!h->feed->private_ && h->feed->state == FEED_READY && time_mono_ms() - h->feed->caught_up_ms < CAUGHT_UP_MS);
 }
 
 static void reply_open(struct mount *m, fuse_req_t req, struct handle *h, struct fuse_file_info *fi)

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -57,7 +56,6 @@ enum mount_there stale_look(const char *dir)
 	char *line = NULL;
 	size_t cap = 0;
 	enum mount_there there = THERE_NOTHING;
-	struct stat st;
 	if (!f)
 		return THERE_NOTHING;
 	while (getline(&line, &cap, f) > 0) {
@@ -79,7 +77,13 @@ enum mount_there stale_look(const char *dir)
 	}
 	free(line);
 	fclose(f);
-	if (there == THERE_LIVE_WEIR && stat(dir, &st) < 0 && (errno == ENOTCONN || errno == ECONNABORTED))
+	if (there != THERE_LIVE_WEIR)
+		return there;
+	/* Not stat: the kernel may still know the attributes of a dead mount's root. */
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0)
+		close(fd);
+	else if (errno == ENOTCONN || errno == ECONNABORTED)
 		there = THERE_STALE_WEIR;
 	return there;
 }

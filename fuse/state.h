@@ -148,6 +148,7 @@ struct feed {
 	int64_t newest_ms;
 	double rate;                         /* bytes/s, moving average */
 	int64_t rate_ms, rate_end;
+	int64_t caught_up_ms;                /* when it last had all that the brokers had */
 	int64_t message_n;
 	char error[256];                     /* "" = fine */
 	struct link waiters, served;         /* parked opens */
