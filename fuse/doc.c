@@ -27,6 +27,7 @@ enum {
 	JOB_MAX_MS = 120000,
 	FLUSH_BYTES = 128 * 1024,
 	RETRY_MS = 250,
+	AHEAD_N = 3,
 };
 
 void doc_init(struct mount *m)
@@ -81,37 +82,53 @@ static void free_if_unused(struct mount *m, struct doc *d)
 	free(d);
 }
 
-struct doc *doc_get(struct mount *m, const struct node *n, bool create)
+struct doc_key {
+	enum doc_kind kind;
+	enum form form;
+	struct topic *topic;
+	int32_t partition;
+	int64_t number;
+	const void *name;
+	size_t name_len;
+};
+
+static struct doc *find_or_create(struct mount *m, const struct doc_key *k, bool create)
 {
-	enum doc_kind kind = n->kind == NODE_SEGMENT ? DOC_SEGMENT : n->kind == NODE_HOUR ? DOC_HOUR : n->kind == NODE_KEY ? DOC_KEY : DOC_QUERY;
-	const void *name = n->data;
-	size_t name_len = n->data_len;
-	uint64_t hash = key_hash(kind, n->form, n->topic, n->partition, n->number, name, name_len);
+	uint64_t hash = key_hash(k->kind, k->form, k->topic, k->partition, k->number, k->name, k->name_len);
 	for (struct doc *d = m->docs[hash % m->doc_bucket_n]; d; d = d->hash_next)
-		if (d->hash == hash && d->kind == kind && d->form == n->form && d->topic == n->topic && d->partition == n->partition && d->number == n->number &&
-			d->name_len == name_len && (name_len == 0 || memcmp(d->name, name, name_len) == 0)) {
+		if (d->hash == hash && d->kind == k->kind && d->form == k->form && d->topic == k->topic && d->partition == k->partition && d->number == k->number &&
+			d->name_len == k->name_len && (k->name_len == 0 || memcmp(d->name, k->name, k->name_len) == 0)) {
 			d->ref_n++;
 			return d;
 		}
 	if (!create)
 		return NULL;
 	struct doc *d = xcalloc(1, sizeof *d);
-	*d = (struct doc){.hash = hash, .ref_n = 1, .kind = kind, .form = n->form, .topic = n->topic, .partition = n->partition, .number = n->number, .hashed = true,
-		.size = -1, .newest_ms = TIME_NONE, .first_offset = -1, .last_offset = -1, .next_offset = n->number};
+	*d = (struct doc){.hash = hash, .ref_n = 1, .kind = k->kind, .form = k->form, .topic = k->topic, .partition = k->partition, .number = k->number, .hashed = true,
+		.size = -1, .newest_ms = TIME_NONE, .first_offset = -1, .last_offset = -1, .next_offset = k->number};
 	link_init(&d->lru);
 	link_init(&d->queue);
 	link_init(&d->waiters);
 	link_init(&d->served);
 	text_init(&d->text);
-	if (name_len) {
-		d->name = xmalloc(name_len);
-		memcpy(d->name, name, name_len);
-		d->name_len = name_len;
+	if (k->name_len) {
+		d->name = xmalloc(k->name_len);
+		memcpy(d->name, k->name, k->name_len);
+		d->name_len = k->name_len;
 	}
 	d->hash_next = m->docs[hash % m->doc_bucket_n];
 	m->docs[hash % m->doc_bucket_n] = d;
 	m->doc_n++;
 	return d;
+}
+
+struct doc *doc_get(struct mount *m, const struct node *n, bool create)
+{
+	struct doc_key k = {
+		.kind = n->kind == NODE_SEGMENT ? DOC_SEGMENT : n->kind == NODE_HOUR ? DOC_HOUR : n->kind == NODE_KEY ? DOC_KEY : DOC_QUERY,
+		.form = n->form, .topic = n->topic, .partition = n->partition, .number = n->number, .name = n->data, .name_len = n->data_len,
+	};
+	return find_or_create(m, &k, create);
 }
 
 void doc_unref(struct mount *m, struct doc *d)
@@ -162,6 +179,29 @@ void doc_want(struct mount *m, struct doc *d)
 	d->ref_n++;
 	link_append(&m->jobs, &d->queue);
 	pthread_cond_signal(&m->job);
+}
+
+/* Whoever reads segments in order (cat, grep -r, cp) finds the next ones rendered. A reader of one segment costs nothing more. */
+void doc_read_ahead(struct mount *m, struct doc *d)
+{
+	struct topic *t = d->topic;
+	if (d->kind != DOC_SEGMENT || !t->bounds_known || d->partition >= t->partition_n || t->cluster->down)
+		return;
+	struct doc_key k = {.kind = d->kind, .form = d->form, .topic = t, .partition = d->partition, .number = d->number - m->o.segment_n};
+	struct doc *before = find_or_create(m, &k, false);
+	bool in_order = before && before->has_text;
+	doc_unref(m, before);
+	for (int i = 0; in_order && i < AHEAD_N; i++) {
+		k.number = d->number + (i + 1) * m->o.segment_n;
+		if (!segment_closed(m, t, k.partition, k.number))
+			return;
+		struct doc *next = find_or_create(m, &k, true);
+		if (!next->has_text && !next->dead && next->state == DOC_IDLE) {
+			next->ahead = true;
+			doc_want(m, next);
+		}
+		doc_unref(m, next);
+	}
 }
 
 bool doc_ready(struct mount *m, struct doc *d)
@@ -622,13 +662,13 @@ void *doc_thread(void *arg)
 		struct doc *d = LINK_OWNER(m->jobs.next, struct doc, queue);
 		link_remove(&d->queue);
 		/* Nobody waits any more (deadlines passed while the brokers were away): do not work off a pile. */
-		if (link_empty(&d->waiters) && d->handle_n == 0) {
+		if (link_empty(&d->waiters) && d->handle_n == 0 && !d->ahead) {
 			d->state = DOC_IDLE;
 			doc_unref(m, d);
 			continue;
 		}
 		d->state = DOC_RUNNING;
-		d->again = false;
+		d->again = d->ahead = false;
 		link_move_all(&d->waiters, &d->served);
 		pthread_mutex_unlock(&m->mu);
 		run_job(m, a, d);

@@ -17,7 +17,7 @@
 
 enum {
 	MAX_THREADS = 8,
-	RENDER_THREADS = 2,
+	RENDER_THREADS = 3,
 	FIRST_LOOK_MS = 2000,                /* how long the first requests may wait for the offsets of all topics */
 	KEEPER_BUSY_MS = 100,
 	KEEPER_IDLE_MS = 1000,

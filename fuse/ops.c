@@ -249,8 +249,16 @@ static void park_open(struct mount *m, fuse_req_t req, struct handle *h, struct 
 {
 	struct parked *p = park_begin(m, req);
 	pthread_mutex_lock(&m->mu);
-	bool give_up = p->intr || m->stopping;
-	if (give_up) {
+	bool give_up = p->intr || m->stopping, now = false;
+	int error = EINTR;
+	if (!give_up && kind == PARK_OPEN && ready_now(m, h)) {     /* became ready meanwhile */
+		park_put(p);
+		handle_open_answer(m, h, fi, &error);
+		now = error == 0;
+		give_up = !now;
+		if (give_up)
+			handle_release(m, h);
+	} else if (give_up) {
 		park_put(p);
 		handle_release(m, h);
 	} else {
@@ -266,7 +274,9 @@ static void park_open(struct mount *m, fuse_req_t req, struct handle *h, struct 
 	}
 	pthread_mutex_unlock(&m->mu);
 	if (give_up)
-		fuse_reply_err(req, EINTR);
+		fuse_reply_err(req, error);
+	else if (now)
+		reply_open(m, req, h, fi);
 }
 
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
@@ -278,6 +288,10 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 	struct node *n = node_of(m, ino);
 	int error = (fi->flags & O_ACCMODE) != O_RDONLY ? EROFS : handle_create(m, n, &h, &list);
 	bool now = !error && ready_now(m, h);
+	if (!error && h->doc && !now)
+		doc_want(m, h->doc);                  /* before what is read ahead */
+	if (!error && h->doc)
+		doc_read_ahead(m, h->doc);
 	if (now) {
 		handle_open_answer(m, h, fi, &error);
 		if (error)

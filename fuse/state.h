@@ -114,6 +114,7 @@ struct doc {
 	bool dead;                           /* its bytes are gone or would differ: ESTALE */
 	bool has_text, closed;               /* closed: complete and immutable */
 	bool again;                          /* an open came while RUNNING */
+	bool ahead;                          /* queued because its neighbour is being read, nobody waits for it */
 	struct text text;
 	int64_t next_offset;                 /* DOC_SEGMENT: where to go on */
 	int64_t size;                        /* exact once closed was reached, kept after eviction; -1 = unknown */
@@ -340,6 +341,7 @@ void doc_unref(struct mount *m, struct doc *d);                                 
 void doc_kill(struct mount *m, struct doc *d);                                    /* lookups make another one. Under mu */
 bool doc_expired(const struct mount *m, const struct doc *d);                     /* past its ttl. Under mu */
 void doc_want(struct mount *m, struct doc *d);                                    /* queue a job. Under mu */
+void doc_read_ahead(struct mount *m, struct doc *d);                              /* d was opened: render what a reader in order wants next. Under mu */
 bool doc_ready(struct mount *m, struct doc *d);                                   /* an open can be answered now. Under mu */
 bool segment_closed(const struct mount *m, const struct topic *t, int32_t partition, int64_t start);
 void *doc_thread(void *arg);
