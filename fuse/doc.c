@@ -8,6 +8,7 @@
  * lookup finds a new one. The last segment of a partition grows: each open and each growth of the partition queues a job that appends.
  *
  * Hours and keys are merged over partitions by (timestamp, partition, offset), so they come out the same each time. */
+#include <assert.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
@@ -618,6 +619,7 @@ static void run_job(struct mount *m, struct mount_access *a, struct doc *d)
 	pthread_mutex_unlock(&m->mu);             /* only this thread changes has_text of a RUNNING document from false to true */
 	uint64_t hash = ok && closed && fresh ? text_hash(&j.text) : 0;
 	pthread_mutex_lock(&m->mu);
+	assert(!(d->has_text && d->closed));      /* nothing is ever appended to what is complete */
 	publish(&j, ok, next, closed, hash, &err);
 	if (ok && closed && !fresh && d->has_text)
 		d->content_hash = text_hash(&d->text);
@@ -670,8 +672,14 @@ void *doc_thread(void *arg)
 		d->state = DOC_RUNNING;
 		d->again = d->ahead = false;
 		link_move_all(&d->waiters, &d->served);
+		bool complete = d->has_text && d->closed;       /* an open came while the last job ran: there is nothing left to do */
+		if (complete)
+			d->state = DOC_IDLE;
 		pthread_mutex_unlock(&m->mu);
-		run_job(m, a, d);
+		if (complete)
+			park_wake(m, &d->served, 0);
+		else
+			run_job(m, a, d);
 		pthread_mutex_lock(&m->mu);
 		doc_unref(m, d);
 		evict(m);

@@ -453,6 +453,48 @@ static void test_segments(void **state)
 	(void)state;
 }
 
+struct opener {
+	pthread_t thread;
+	struct buf text;
+};
+
+static void *open_and_read(void *arg)
+{
+	struct opener *o = arg;
+	read_file("t/key/k4.ndjson", &o->text);
+	return NULL;
+}
+
+/* Many open one file while it is rendered: each gets it once, whole. */
+static void test_opens_at_once(void **state)
+{
+	NEED_MOUNT();
+	enum { N = 24 };
+	struct opener o[N];
+	struct buf want = BUF_INIT;
+	for (int64_t i = 4; i < 2500; i += 10)
+		for (int p = 0; p < PARTITION_N; p++)
+			line_of(&want, p, i);
+	for (int i = 0; i < N; i++) {
+		buf_init(&o[i].text);
+		assert_int_equal(pthread_create(&o[i].thread, NULL, open_and_read, &o[i]), 0);
+		if (i % 6 == 0)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	for (int i = 0; i < N; i++) {
+		pthread_join(o[i].thread, NULL);
+		assert_int_equal(o[i].text.len, want.len);
+		assert_memory_equal(o[i].text.data, want.data, want.len);
+		buf_finish(&o[i].text);
+	}
+	buf_clear(&o[0].text);
+	read_file("t/key/k4.ndjson", &o[0].text);
+	assert_int_equal(o[0].text.len, want.len);
+	buf_finish(&o[0].text);
+	buf_finish(&want);
+	(void)state;
+}
+
 static void test_merged(void **state)
 {
 	NEED_MOUNT();
@@ -763,6 +805,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_tree, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_segments, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_merged, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_opens_at_once, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_tail_grows_whole_lines, setup, teardown),
 		cmocka_unit_test_prestate_setup_teardown(test_generations, setup, teardown, small_ring),
 		cmocka_unit_test_setup_teardown(test_follow, setup, teardown),
