@@ -648,7 +648,7 @@ void *doc_thread(void *arg)
 	struct mount *m = arg;
 	struct mount_access *a = NULL;
 	struct err err = ERR_INIT;
-	if (!access_open(m, &a, &err)) {
+	if (!access_open(m, false, &a, &err)) {
 		pthread_mutex_lock(&m->mu);
 		mount_note_error(m, &err);
 		mount_thread_done(m);

@@ -29,6 +29,7 @@ enum {
 	RING_ALL_BYTES = 256 * 1024 * 1024,
 	RING_SECONDS = 30,
 	FEEDS_MAX = 256,
+	FEEDS_IDLE_MAX = 16,
 	PRIVATE_MAX = 64,
 	PRIME_MAX_N = 200000,                /* messages read to find the last N over all partitions */
 };
@@ -479,7 +480,7 @@ static void *feed_thread(void *arg)
 	struct mount *m = f->m;
 	struct run r = {.m = m, .f = f, .lines = BUF_INIT, .newest_ms = TIME_NONE};
 	struct err err = ERR_INIT;
-	if (access_open(m, &r.a, &err)) {
+	if (access_open(m, true, &r.a, &err)) {
 		run_feed(&r);
 	} else {
 		say_error(&r, &err);
@@ -509,10 +510,25 @@ static void *feed_thread(void *arg)
 	return NULL;
 }
 
+/* find and grep over a whole mount open one tail after the other: windows that nobody holds do not pile up. */
+static void retire_longest_idle(struct mount *m)
+{
+	struct feed *oldest = NULL;
+	for (struct link *l = m->feeds.next; l != &m->feeds; l = l->next) {
+		struct feed *f = LINK_OWNER(l, struct feed, all);
+		if (!f->private_ && f->handle_n == 0 && f->state == FEED_READY && (!oldest || f->idle_since_ms < oldest->idle_since_ms))
+			oldest = f;
+	}
+	if (oldest)
+		feed_retire(m, oldest);
+}
+
 bool feed_start(struct mount *m, struct feed *f)
 {
 	if (f->state != FEED_IDLE)
 		return f->state != FEED_RETIRED;
+	if (m->feed_thread_n >= FEEDS_IDLE_MAX)
+		retire_longest_idle(m);
 	if (m->feed_thread_n >= FEEDS_MAX || (f->private_ && m->private_n >= PRIVATE_MAX) || m->stopping)
 		return false;
 	feed_ref(f);

@@ -337,7 +337,7 @@ static bool check_dir(struct mount *m, struct err *err)
 static bool ask_once(struct mount *m, struct err *err)
 {
 	struct mount_access *a = NULL;
-	if (!access_open(m, &a, err))
+	if (!access_open(m, false, &a, err))
 		return false;
 	bool ok = registry_init(m, a, err);
 	access_close(m, a);

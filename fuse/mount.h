@@ -35,7 +35,8 @@ struct mount_access_impl {
 };
 
 struct mount_factory {
-	bool (*open)(void *arg, struct mount_access **ret, struct err *err);     /* any thread; opens no connection yet */
+	/* Any thread; opens no connection yet. live: for a reader that waits at the end of a topic (a fetch may wait long), else for one that is waited for. */
+	bool (*open)(void *arg, bool live, struct mount_access **ret, struct err *err);
 	void *arg;
 };
 

@@ -27,10 +27,10 @@ enum {
 
 /* ---- sessions of the mount's threads */
 
-bool access_open(struct mount *m, struct mount_access **ret, struct err *err)
+bool access_open(struct mount *m, bool live, struct mount_access **ret, struct err *err)
 {
 	struct mount_access *a = NULL;
-	if (!m->factory.open(m->factory.arg, &a, err))
+	if (!m->factory.open(m->factory.arg, live, &a, err))
 		return false;
 	pthread_mutex_lock(&m->mu);
 	if (m->cancel_n == m->cancel_cap) {
@@ -390,7 +390,7 @@ void *registry_thread(void *arg)
 	struct mount_access *a = NULL;
 	struct err err = ERR_INIT;
 	int64_t names_ms = 0;
-	if (!access_open(m, &a, &err)) {
+	if (!access_open(m, false, &a, &err)) {
 		pthread_mutex_lock(&m->mu);
 		mount_note_error(m, &err);
 		m->refreshed_once = true;

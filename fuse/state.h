@@ -307,7 +307,7 @@ bool registry_fresh(const struct topic *t, int64_t max_age_ms);
 /* A worker or feed learned bounds by itself. Under mu. */
 void registry_set_bounds(struct mount *m, struct topic *t, const struct partition_bounds *b, int32_t n, int64_t asked_ms);
 /* provider calls with the deadline of o.timeout_ms; any of the mount's threads, without mu */
-bool access_open(struct mount *m, struct mount_access **ret, struct err *err);
+bool access_open(struct mount *m, bool live, struct mount_access **ret, struct err *err);
 void access_close(struct mount *m, struct mount_access *a);
 void access_deadline(struct mount_access *a, int64_t wait_ms);                    /* 0 = none */
 bool access_bounds(struct mount *m, struct mount_access *a, struct topic *t, struct partition_bounds **ret, int32_t *ret_n, struct err *err);   /* caller frees */

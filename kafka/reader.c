@@ -252,7 +252,7 @@ static enum source_status next(struct reader *r, int wait_ms, struct batch **ret
 		}
 		watch_queue(r, (int64_t)backlog);
 		int64_t left = until - time_mono_ms();
-		if (left < 0 && rounds > 0)
+		if (left <= 0 && rounds > 0)          /* at 0 too: else the last millisecond of each wait is spun away */
 			return SOURCE_IDLE;
 		rounds++;
 		int64_t before = r->base.stats.message_n;

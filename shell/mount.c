@@ -187,14 +187,23 @@ static const struct mount_access_impl impl = {
 	.query_run = query_run,
 };
 
-static bool open_access(void *arg, struct mount_access **ret, struct err *err)
+static bool open_access(void *arg, bool live, struct mount_access **ret, struct err *err)
 {
 	const struct setup *setup = arg;
 	const struct options *o = setup->options;
 	struct session_options so = {.db_path = o->db, .brokers = o->brokers, .properties_file = o->properties, .profile = o->profile,
 		.settings = (const char *const *)o->settings, .safe = o->safe};
 	struct session *s = NULL;
-	if (!session_create(&so, &s, err))
+	/* A query is waited for: its fetches return soon. A follower waits at the end for ever: its fetches may, the broker answers when something comes. */
+	const char **settings = xcalloc(o->setting_n + 2, sizeof(char *));
+	if (live)
+		settings[0] = "fetch.wait.max.ms=200";
+	for (size_t i = 0; i < o->setting_n; i++)
+		settings[live + i] = o->settings[i];      /* the user's come later and win */
+	so.settings = settings;
+	bool ok = session_create(&so, &s, err);
+	free(settings);
+	if (!ok)
 		return false;
 	struct provider *p = session_provider(s);
 	p->max_message_bytes = (size_t)o->max_message_bytes;

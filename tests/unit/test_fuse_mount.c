@@ -209,10 +209,10 @@ static bool fake_query(struct mount_access *a, const char *name, bool csv, bool 
 
 static const struct mount_access_impl fake_access_impl = {.destroy = fake_destroy, .query_names = fake_queries, .query_run = fake_query};
 
-static bool fake_open(void *arg, struct mount_access **ret, struct err *err)
+static bool fake_open(void *arg, bool live, struct mount_access **ret, struct err *err)
 {
 	struct fake_access *a = xcalloc(1, sizeof *a);
-	(void)arg, (void)err;
+	(void)arg, (void)live, (void)err;
 	a->base.impl = &fake_access_impl;
 	a->base.provider = &a->provider;
 	a->provider = (struct provider){.impl = &fake_provider_impl, .cancel = &a->cancel, .from_ms = TIME_NONE, .until_ms = TIME_NONE};
