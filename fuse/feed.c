@@ -131,9 +131,7 @@ struct run {
 	int32_t partition_n;
 	struct buf lines;
 	int64_t line_n, newest_ms;
-	int64_t *catch_up;                   /* answer served when next has reached these; NULL = none waits */
-	int32_t catch_up_n;
-	int64_t catch_up_until_ms;
+	int64_t asked_ms;                    /* since when the opens on feed.served wait */
 };
 
 static void ring(struct mount *m, struct feed *f)
@@ -353,52 +351,37 @@ static bool begin(struct run *r, struct err *err)
 	return ok && open_endless(r, err);
 }
 
-/* Answers opens: at once those that history satisfies, the others when everything up to the present end was read. */
+/* Answers opens when everything is here that the brokers had when they came. The refresher asks for the ends: on our own connection the question
+ * would stand in line behind a fetch that waits for the next message. */
 static void tend_waiters(struct run *r)
 {
 	struct mount *m = r->m;
 	struct feed *f = r->f;
+	struct topic *t = f->topic;
 	int64_t now = time_mono_ms();
-	if (r->catch_up) {
-		bool there = true;
-		for (int32_t i = 0; i < r->catch_up_n && i < r->partition_n; i++)
-			there &= r->next[i] >= r->catch_up[i];
-		if (!there && now < r->catch_up_until_ms)
-			return;
-		free(r->catch_up);
-		r->catch_up = NULL;
-		pthread_mutex_lock(&m->mu);
-		f->caught_up_ms = now;
-		pthread_mutex_unlock(&m->mu);
-		park_wake(m, &f->served, 0);
-	}
 	pthread_mutex_lock(&m->mu);
-	bool any = !link_empty(&f->waiters);
-	bool down = f->topic->cluster->down;
-	bool grown = f->topic->bounds_known && f->topic->partition_n > r->partition_n;
-	if (any)
+	bool grown = t->bounds_known && t->partition_n > r->partition_n;
+	if (link_empty(&f->served) && !link_empty(&f->waiters)) {
 		link_move_all(&f->waiters, &f->served);
+		r->asked_ms = now;
+	}
+	bool any = !link_empty(&f->served), there = false;
+	if (any) {
+		registry_touch(m, t, now - r->asked_ms);
+		there = t->bounds_known && t->bounds_ms >= r->asked_ms;
+		for (int32_t i = 0; there && i < t->partition_n && i < r->partition_n; i++)
+			there = r->next[i] >= t->bounds[i].end;
+		if (there)
+			f->caught_up_ms = now;
+		there |= t->cluster->down || now - r->asked_ms > CATCH_UP_MS;
+	}
 	pthread_mutex_unlock(&m->mu);
+	if (there)
+		park_wake(m, &f->served, 0);
 	if (grown) {                              /* begin() takes the new partitions in */
 		source_destroy(r->source);
 		r->source = NULL;
 	}
-	if (!any)
-		return;
-	struct err ignored = ERR_INIT;
-	struct partition_bounds *b = NULL;
-	int32_t n = 0;
-	if (!down && access_bounds(m, r->a, f->topic, &b, &n, &ignored)) {
-		r->catch_up = xcalloc((size_t)n, sizeof *r->catch_up);
-		r->catch_up_n = n;
-		r->catch_up_until_ms = now + CATCH_UP_MS;
-		for (int32_t i = 0; i < n; i++)
-			r->catch_up[i] = b[i].end;
-		free(b);
-		tend_waiters(r);                      /* one level: catch_up is set now, and often reached already */
-		return;
-	}
-	park_wake(m, &f->served, 0);
 }
 
 static bool make_renderer(struct run *r, struct err *err)
@@ -490,7 +473,6 @@ static void *feed_thread(void *arg)
 	renderer_destroy(r.renderer);
 	access_close(m, r.a);
 	free(r.next);
-	free(r.catch_up);
 	buf_finish(&r.lines);
 	pthread_mutex_lock(&m->mu);
 	if (f->state != FEED_RETIRED)
