@@ -13,14 +13,21 @@ struct pair {
 static const struct pair large_defaults[] = {
 	{"fetch.max.bytes", "500000"},
 	{"fetch.message.max.bytes", "500000"},
+	{"fetch.wait.max.ms", "10"},
 };
 /* librdkafka hands out a fetch only when all of it is decoded, 15 ms for 1 MB of lz4: a first row should not wait for that. */
 static const struct pair small_defaults[] = {
 	{"fetch.max.bytes", "131072"},
 	{"fetch.message.max.bytes", "65536"},
+	/* A fetch parked at a partition's end holds back every later request on its connection for so long. */
+	{"fetch.wait.max.ms", "1"},
+};
+static const struct pair live_defaults[] = {
+	{"fetch.max.bytes", "500000"},
+	{"fetch.message.max.bytes", "500000"},
+	{"fetch.wait.max.ms", "500"},
 };
 static const struct pair read_defaults[] = {
-	{"fetch.wait.max.ms", "10"},
 	{"fetch.error.backoff.ms", "50"},
 	{"queued.min.messages", "10000000"},         /* the queue is bounded by bytes only */
 	{"queued.max.messages.kbytes", "2048"},
@@ -85,10 +92,22 @@ static bool set_translated(void *arg, const char *key, const char *value, struct
 
 bool kafka_config_apply(const struct kafka_config *c, enum client_kind kind, const char *const *settings, rd_kafka_conf_t *conf, struct err *err)
 {
-	bool producer = kind == CLIENT_WRITE;
-	if (!SET_PAIRS(conf, common_defaults, err) || !(producer ? SET_PAIRS(conf, write_defaults, err) : SET_PAIRS(conf, read_defaults, err)))
-		return false;
-	if (!producer && !(kind == CLIENT_READ ? SET_PAIRS(conf, large_defaults, err) : SET_PAIRS(conf, small_defaults, err)))
+	bool producer = kind == CLIENT_WRITE, ok = SET_PAIRS(conf, common_defaults, err);
+	switch (kind) {
+	case CLIENT_WRITE:
+		ok = ok && SET_PAIRS(conf, write_defaults, err);
+		break;
+	case CLIENT_READ_SMALL:
+		ok = ok && SET_PAIRS(conf, read_defaults, err) && SET_PAIRS(conf, small_defaults, err);
+		break;
+	case CLIENT_READ:
+		ok = ok && SET_PAIRS(conf, read_defaults, err) && SET_PAIRS(conf, large_defaults, err);
+		break;
+	case CLIENT_READ_LIVE:
+		ok = ok && SET_PAIRS(conf, read_defaults, err) && SET_PAIRS(conf, live_defaults, err);
+		break;
+	}
+	if (!ok)
 		return false;
 	for (size_t i = 0; i < c->n; i++) {
 		if (config_key_is_java(c->entries[i].key) || strcmp(c->entries[i].key, "ssl.keystore.location") == 0)

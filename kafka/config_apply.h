@@ -9,6 +9,7 @@
 enum client_kind {
 	CLIENT_READ_SMALL,                   /* consumer without a group, small fetches: metadata, point reads and the start of every scan */
 	CLIENT_READ,                         /* the same with fetches sized for a long scan */
+	CLIENT_READ_LIVE,                    /* the same, parked at the end until a message comes */
 	CLIENT_WRITE,                        /* idempotent producer */
 };
 

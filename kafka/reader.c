@@ -177,7 +177,7 @@ static void drop_larger(struct reader *r)
 /* Connects the handle with large fetches in the background, and moves there when it knows the topic. */
 static void serve_growth(struct reader *r)
 {
-	if (r->grown)
+	if (r->grown || r->endless)
 		return;
 	if (!r->larger) {
 		if (r->base.stats.message_bytes < GROW_BYTES)
@@ -379,7 +379,7 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 	r->pool = batch_pool_create(BATCH_RECORDS, BATCH_BYTES, BATCH_FREE_MAX);
 	r->progress_mono_ms = r->topic_check_mono_ms = r->left_mono_ms = time_mono_ms();
 	if (r->part_n > 0) {
-		struct client *client = cluster_lend(c, CLIENT_READ_SMALL, err);
+		struct client *client = cluster_lend(c, r->endless ? CLIENT_READ_LIVE : CLIENT_READ_SMALL, err);
 		if (!client)
 			goto fail;
 		/* A handle of its own knows no topics yet, and starting without a known leader costs 500 ms. */

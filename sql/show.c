@@ -74,6 +74,8 @@ bool show_statement(struct session *s, const char *text, size_t len, struct stat
 	return false;
 }
 
+enum { PRINT_MAX_ARMS = 256 };           /* SQLite allows 500 terms in a compound SELECT */
+
 /* PRINT t [FROM BEGINNING | FROM 'time'] [LIMIT n]: the newest 10 messages if no start is given, as a live PRINT would begin at the end. */
 bool print_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
 {
@@ -121,10 +123,22 @@ bool print_statement(struct session *s, const char *text, size_t len, struct sta
 		if (limit.len)
 			buf_addf(&sql, " LIMIT %s", limit.data);
 	} else {
-		buf_adds(&sql, "SELECT * FROM (");
-		buf_adds(&sql, columns);
-		sql_quote_name(&sql, table);
-		buf_addf(&sql, " ORDER BY _ts DESC, _partition, _offset DESC LIMIT %s) ORDER BY _time, _partition, _offset", limit.len ? limit.data : "10");
+		struct provider *provider = &s->catalog->provider;
+		struct topic_info info;
+		if (!provider->impl->topic_info(provider, cluster, topic, 0, &info, err))
+			goto out;
+		/* The last messages of each partition, of these the newest: a time order over the whole topic would have to read all of it. */
+		int32_t arms = info.partition_n <= PRINT_MAX_ARMS ? info.partition_n : 1;
+		const char *n = limit.len ? limit.data : "10";
+		buf_adds(&sql, "SELECT * FROM (SELECT * FROM (");
+		for (int32_t i = 0; i < arms; i++) {
+			buf_addf(&sql, "%sSELECT * FROM (%s", i ? " UNION ALL " : "", columns);
+			sql_quote_name(&sql, table);
+			if (arms > 1)
+				buf_addf(&sql, " WHERE _partition = %d", (int)i);
+			buf_addf(&sql, " ORDER BY _offset DESC LIMIT %s)", n);
+		}
+		buf_addf(&sql, ") ORDER BY _time DESC, _partition, _offset DESC LIMIT %s) ORDER BY _time, _partition, _offset", n);
 	}
 	st->table = xstrdup(table);
 	st->sql = sql;
