@@ -124,8 +124,14 @@ bool print_statement(struct session *s, const char *text, size_t len, struct sta
 			buf_addf(&sql, " LIMIT %s", limit.data);
 	} else {
 		struct provider *provider = &s->catalog->provider;
-		struct topic_info info;
-		if (!provider->impl->topic_info(provider, cluster, topic, 0, &info, err))
+		struct topic_info info = {.partition_n = 1};
+		struct stream *stream = NULL;
+		char *schema = NULL;
+		stream_lookup(s, table, &stream, &schema, err);
+		bool known = !stream || provider->impl->topic_info(provider, stream->cluster, stream->topic, 0, &info, err);
+		stream_destroy(stream);
+		free(schema);
+		if (!known)
 			goto out;
 		/* The last messages of each partition, of these the newest: a time order over the whole topic would have to read all of it. */
 		int32_t arms = info.partition_n <= PRINT_MAX_ARMS ? info.partition_n : 1;
