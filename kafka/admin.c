@@ -14,9 +14,7 @@ static rd_kafka_event_t *await_event(struct cluster *c, struct client *client, r
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, cancel_slice_ms(c->cancel, 20));
 		if (event)
 			return event;
-		client_poll(client, 0);
-		bool final = time_mono_ms() - start >= c->request_timeout_ms;
-		if (!cancel_check(c->cancel, err) || client_failed(client, start, final, what, err))
+		if (!client_wait_on(client, c->cancel, start, c->request_timeout_ms, what, err))
 			return NULL;
 	}
 }

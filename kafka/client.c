@@ -323,6 +323,23 @@ bool client_failed(struct client *c, int64_t since_mono_ms, bool final, const ch
 	return true;
 }
 
+bool client_wait_on(struct client *c, const struct cancel *cancel, int64_t since_mono_ms, int64_t timeout_ms, const char *what, struct err *err)
+{
+	client_poll(c, 0);
+	struct err stop = ERR_INIT;
+	bool cancelled = !cancel_check(cancel, &stop);
+	if (cancelled && stop.id == ERR_TIMEOUT) {
+		pthread_mutex_lock(&c->lock);
+		struct trouble t = c->trouble;
+		pthread_mutex_unlock(&c->lock);
+		if (t.kind)
+			trouble_err(c, &t, &stop);
+	}
+	if (cancelled && err)
+		*err = stop;
+	return !cancelled && !client_failed(c, since_mono_ms, time_mono_ms() - since_mono_ms >= timeout_ms, what, err);
+}
+
 /* ---- calls */
 
 struct call {
@@ -423,9 +440,7 @@ bool client_call(struct client *c, struct cancel *cancel, int64_t timeout_ms, co
 	int64_t start = time_mono_ms();
 	struct call *call = call_start(c, run, state, state_drop);
 	while (!call_wait(call, POLL_SLICE_MS)) {
-		client_poll(c, 0);
-		bool final = time_mono_ms() - start >= timeout_ms;
-		if (!cancel_check(cancel, err) || client_failed(c, start, final, what, err)) {
+		if (!client_wait_on(c, cancel, start, timeout_ms, what, err)) {
 			call_release(call);
 			return false;
 		}

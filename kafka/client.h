@@ -28,6 +28,9 @@ void client_poll(struct client *c, int wait_ms);
 /* True if waiting on is pointless and err tells why: authentication or TLS failed, or every broker has been unreachable for a
  * moment. since_mono_ms = when the wait began. final: the deadline passed, so any trouble counts; then what it waited for is named. */
 bool client_failed(struct client *c, int64_t since_mono_ms, bool final, const char *what, struct err *err);
+/* One look of a wait for an answer: true = wait on. False: cancelled, the wait's own deadline (timeout_ms after since_mono_ms) passed, or
+ * client_failed. Where the command's time limit ends the wait for a broker in trouble, the trouble is the error. */
+bool client_wait_on(struct client *c, const struct cancel *cancel, int64_t since_mono_ms, int64_t timeout_ms, const char *what, struct err *err);
 bool client_all_down(struct client *c);      /* every broker connection is lost at this moment */
 void client_trouble_clear(struct client *c); /* an answer came: earlier trouble is over */
 void client_trouble_text(struct client *c, struct buf *to);   /* the last trouble, "" if none */

@@ -145,10 +145,8 @@ bool cluster_bounds(struct cluster *c, const char *topic, int32_t partition_n, i
 	struct call *low_call = call_start(client, offsets_call_run, o_low, offsets_call_drop);
 	bool ok = cluster_offsets_of(c, client, c->cancel, topic, partitions, n, CLUSTER_LATEST, end, err);
 	int64_t start = time_mono_ms();
-	while (ok && !call_wait(low_call, CANCEL_SLICE_MS)) {
-		client_poll(client, 0);
-		ok = cancel_check(c->cancel, err) && !client_failed(client, start, time_mono_ms() - start >= c->request_timeout_ms, "offsets", err);
-	}
+	while (ok && !call_wait(low_call, CANCEL_SLICE_MS))
+		ok = client_wait_on(client, c->cancel, start, c->request_timeout_ms, "offsets", err);
 	ok = ok && offsets_take(c, client, o_low, topic, partitions, n, low, err);
 	call_release(low_call);
 	if (ok) {

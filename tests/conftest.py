@@ -46,6 +46,12 @@ def kafka_secure():
 
 
 @pytest.fixture(scope="module")
+def kafka39_secure():
+    """3.9.1 with SASL, TLS and ACLs: the last Kafka that Debian 12's librdkafka can do SCRAM with."""
+    yield from _cluster(version="3.9.1", sasl=True, tls=True, acl=True)
+
+
+@pytest.fixture(scope="module")
 def kafka3():
     """4.3.1, three nodes."""
     yield from _cluster(nodes=3)

@@ -39,7 +39,7 @@ def test_shebang_bom_and_crlf(tmp_path):
     (["db", "select 1"], 1, "after -c"),
     (["-c"], 1, "-c wants SQL"),
     (["run", "x.db"], 1, "not available"),
-    (["mount", "d"], 1, "not available"),
+    (["mount", "/no/such/folder"], 1, "/no/such/folder: No such file"),
     (["-f", "/no/such/file"], 1, "No such file"),
     (["-f", "/tmp"], 1, "directory"),
     (["/no/such/folder/x.db", "-c", "create table t(a)"], 5, "/no/such/folder/x.db"),

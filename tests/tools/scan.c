@@ -119,7 +119,7 @@ int main(int argc, char **argv)
 				code = fail(&err);
 				break;
 			}
-			if (!first)
+			if (first == 0)
 				first = now_s();
 			rows += (int64_t)b->record_n;
 			for (size_t i = 0; i < b->record_n; i++)
@@ -140,7 +140,7 @@ int main(int argc, char **argv)
 		struct rusage usage;
 		getrusage(RUSAGE_SELF, &usage);
 		printf("%" PRId64 " rows %" PRId64 " bytes  metadata %.1f offsets %.1f first %.1f scan %.1f close %.1f ms  rss %ld kB  user+sys %.2f s  dup %" PRId64 " outside %" PRId64 " gap %" PRId64
-			" passed %" PRId64 "/%" PRId64 "\n", rows, bytes, (t1 - t0) * 1e3, (t2 - t1) * 1e3, first ? (first - t0) * 1e3 : 0, (t3 - t0) * 1e3, (t4 - t3) * 1e3, usage.ru_maxrss,
+			" passed %" PRId64 "/%" PRId64 "\n", rows, bytes, (t1 - t0) * 1e3, (t2 - t1) * 1e3, first > 0 ? (first - t0) * 1e3 : 0, (t3 - t0) * 1e3, (t4 - t3) * 1e3, usage.ru_maxrss,
 			(double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) + (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6, stats.duplicate_n, stats.outside_n, stats.gap_n, stats.passed_n, stats.planned_n);
 		free(low);
 		free(end);
