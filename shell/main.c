@@ -6,6 +6,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 #include "core/alloc.h"
+#include "shell/demo/demo_main.h"
 #include "shell/host.h"
 #include "shell/mount.h"
 #include "shell/options.h"
@@ -59,7 +60,7 @@ static const struct {
 	int (*run)(const struct options *o);
 } commands[] = {
 	{"explain", command_explain},
-	{"demo", command_not_built},
+	{"demo", demo_main},
 	{"run", command_not_built},
 	{"mount", mount_main},
 	{"umount", umount_main},

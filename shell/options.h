@@ -40,6 +40,8 @@ struct options {
 	const char *state;
 	int64_t seed;                        /* demo */
 	bool seed_given;
+	const char *start;                   /* demo: first sensor message; NULL = an hour ago */
+	bool live, no_live;                  /* demo */
 	const char *mount_options;           /* -o */
 	bool foreground, replace, force;     /* weir mount, weir umount */
 	enum color_when color;
