@@ -4,15 +4,8 @@
 
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <signal.h>
-#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 #include "core/alloc.h"
 #include "kafka/writer.h"
 
@@ -31,6 +24,11 @@ struct embedded *embedded_create(int broker_n, struct err *err)
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	/* Without this the mock's own answers wait for Nagle: 40 ms stalls. */
 	rd_kafka_conf_set(conf, "socket.nagle.disable", "true", text, sizeof text);
+	/* The handle owns the mock this way and ends it after it is itself marked as ending: a mock of one's own (rd_kafka_mock_cluster_new) has to go
+	 * first, and then its dummy broker's thread may look for the end a moment too early and sleep out a second. */
+	char count[16];
+	snprintf(count, sizeof count, "%d", broker_n);
+	rd_kafka_conf_set(conf, "test.mock.num.brokers", count, text, sizeof text);
 	rd_kafka_conf_set_log_cb(conf, on_log);
 	rd_kafka_t *rk = rd_kafka_new(RD_KAFKA_PRODUCER, conf, text, sizeof text);
 	if (!rk) {
@@ -38,7 +36,7 @@ struct embedded *embedded_create(int broker_n, struct err *err)
 		err_set(err, ERR_INTERNAL, "the embedded broker did not start: %s", text);
 		return NULL;
 	}
-	rd_kafka_mock_cluster_t *mock = rd_kafka_mock_cluster_new(rk, broker_n);
+	rd_kafka_mock_cluster_t *mock = rd_kafka_handle_mock_cluster(rk);
 	if (!mock) {
 		rd_kafka_destroy(rk);
 		err_set(err, ERR_INTERNAL, "the embedded broker did not start (no free port on 127.0.0.1?)");
@@ -50,49 +48,10 @@ struct embedded *embedded_create(int broker_n, struct err *err)
 	return e;
 }
 
-/* The mock's thread sometimes misses the call to end and sleeps out its second. Any event on its port wakes it, so we knock until it is gone. */
-struct waker {
-	struct sockaddr_in address;
-	atomic_bool done;
-};
-
-static void *waker_main(void *arg)
-{
-	struct waker *w = arg;
-	while (!atomic_load(&w->done)) {
-		poll(NULL, 0, 2);
-		int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-		if (fd < 0)
-			break;
-		(void)!connect(fd, (const struct sockaddr *)&w->address, sizeof w->address);
-		poll(NULL, 0, 3);
-		close(fd);
-	}
-	return NULL;
-}
-
-static void mock_destroy(struct embedded *e)
-{
-	struct waker w = {.address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)}};
-	const char *colon = strchr(embedded_bootstrap(e), ':');
-	w.address.sin_port = htons((uint16_t)(colon ? atoi(colon + 1) : 0));
-	sigset_t all, before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	pthread_t thread;
-	bool started = pthread_create(&thread, NULL, waker_main, &w) == 0;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	rd_kafka_mock_cluster_destroy(e->mock);
-	atomic_store(&w.done, true);
-	if (started)
-		pthread_join(thread, NULL);
-}
-
 void embedded_destroy(struct embedded *e)
 {
 	if (!e)
 		return;
-	mock_destroy(e);
 	rd_kafka_destroy(e->rk);
 	free(e);
 }
