@@ -29,6 +29,7 @@ bool scan_explain(struct scan *s, struct table *t, struct scan_plan_list *list, 
 	list->plans = xreallocarray(list->plans, list->n + 1, sizeof *list->plans);
 	struct scan_plan *plan = &list->plans[list->n++];
 	size_t n = s->nothing ? 0 : s->range_n;
+	int64_t message_n = 0;
 	*plan = (struct scan_plan){
 		.table = xstrdup(t->stream->name ? t->stream->name : t->stream->topic), .topic = xstrdup(t->stream->topic), .range_n = n, .bytes_estimate = -1,
 		.ranges = xreallocarray(NULL, n ? n : 1, sizeof *plan->ranges), .bounds = xreallocarray(NULL, n ? n : 1, sizeof *plan->bounds),
@@ -39,7 +40,11 @@ bool scan_explain(struct scan *s, struct table *t, struct scan_plan_list *list, 
 		const struct partition_bounds *b = &f->bounds[s->ranges[i].partition];
 		plan->ranges[i] = s->ranges[i];
 		plan->bounds[i] = (struct scan_range){b->partition, b->low, b->end};
+		message_n += s->ranges[i].end - s->ranges[i].start;
 	}
+	double average = message_n > 0 ? sample_message_bytes(t->module, f) : 0;
+	if (average >= 0)
+		plan->bytes_estimate = (int64_t)(average * (double)message_n);
 	plan->pushed = buf_take(&s->pushed);
 	plan->not_pushed = buf_take(&s->not_pushed);
 	return true;

@@ -94,6 +94,23 @@ bool stream_infer(struct provider *p, struct stream *s, size_t sample_n, struct 
 	return ok;
 }
 
+/* ---- size ---- */
+
+enum { SIZE_SAMPLE_N = 64 };
+
+double sample_message_bytes(struct module *m, const struct frozen *f)
+{
+	struct samples samples = {0};
+	struct err ignored = ERR_INIT;
+	double sum = 0;
+	read_samples(m, m->provider, f->cluster, f->topic, f->info.partition_n, f->bounds, SIZE_SAMPLE_N, 0, &samples, &ignored);
+	for (size_t i = 0; i < samples.n; i++)
+		sum += samples.records[i]->size;
+	double average = samples.n ? sum / (double)samples.n : -1;
+	samples_finish(&samples);
+	return average;
+}
+
 /* ---- partitioner ---- */
 
 enum {

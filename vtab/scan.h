@@ -69,6 +69,9 @@ bool column_is_whole_key(const struct stream *s, size_t column);
 bool frozen_get(struct module *m, const char *cluster, const char *topic, const struct frozen **ret, struct err *err);
 void frozen_destroy(struct frozen *f);
 
+/* Key and value of an average message in bytes, from some of the newest and oldest; < 0 = not known. For EXPLAIN SCAN: it reads. */
+double sample_message_bytes(struct module *m, const struct frozen *f);
+
 /* Which partitioner the keys of a topic were made with, from the table's option or from samples. Never fails: NONE = not known. A small topic
  * is sampled only if `always`: reading it costs as much. */
 enum partitioner table_partitioner(struct table *t, const struct frozen *f, bool always, size_t *ret_key_n);

@@ -28,7 +28,7 @@ struct scan_plan {
 	struct scan_range *ranges;           /* what would be read */
 	struct scan_range *bounds;           /* what the topic holds */
 	size_t range_n;
-	int64_t bytes_estimate;              /* -1 = unknown */
+	int64_t bytes_estimate;              /* records times the average of some sampled messages; -1 = unknown */
 	char *pushed;                        /* newline-separated: "_ts >= ... : seek by time index" */
 	char *not_pushed;                    /* newline-separated: predicate and why */
 };
