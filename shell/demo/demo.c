@@ -3,7 +3,7 @@
  * that a query sees data at most a second old. Messages keep the partition the plant chose (murmur2 of the key).
  *
  * The broker keeps 5 MiB a partition and drops the oldest beyond it without a word, so what the history needs is checked against that
- * limit here; live data moves the window on after an hour or more. */
+ * limit here; live data moves the window on after about half an hour. */
 #include "shell/demo/demo.h"
 
 #include <pthread.h>

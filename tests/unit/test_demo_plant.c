@@ -246,8 +246,7 @@ static void test_nuisances(void **state)
 	}
 }
 
-/* The embedded broker keeps 5 MiB a partition, framing included (at most 70 bytes a record here): the history must fit with room for
- * an hour of live data. */
+/* The embedded broker keeps 5 MiB a partition, framing included (at most 70 bytes a record here): the history must fit. */
 static void test_fits_the_broker(void **state)
 {
 	int64_t start = start_of("2026-09-01T06:00:00Z");
