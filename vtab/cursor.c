@@ -271,6 +271,22 @@ static bool row_passes(struct cursor *c)
 	return true;
 }
 
+/* Comparisons of numeric columns of the loaded record. */
+static bool numbers_pass(struct cursor *c)
+{
+	if (!c->payload || c->row_n != 1)
+		return true;
+	for (size_t i = 0; i < c->scan.numbers.term_n; i++) {
+		const struct number_term *term = &c->scan.numbers.terms[i];
+		struct field f;
+		decoder_field(c->decoder, 0, term->column, &f);
+		c->decoded = true;
+		if (!number_term_keeps(term, &f))
+			return false;
+	}
+	return true;
+}
+
 static void report_too_large(struct cursor *c)
 {
 	struct provider *p = c->table->module->provider;
@@ -314,16 +330,21 @@ static bool advance(struct cursor *c, struct err *err)
 			notice_slow(c);
 			return true;
 		}
-		if (!c->check_rows || row_passes(c))
+		if (c->check_rows && !row_passes(c)) {
+			p->stats.outside_n++;
+			continue;
+		}
+		if (c->record->too_large) {
+			report_too_large(c);
+			if (p->strict)
+				return err_set(err, ERR_TOO_LARGE, "%s partition %d offset %lld: a message of %u bytes", c->table->stream->topic, c->partition, (long long)c->record->offset, c->record->size);
+		}
+		set_record(c, c->record, c->partition);
+		if (c->scan.numbers.term_n == 0 || numbers_pass(c))
 			break;
-		p->stats.outside_n++;
+		if (!cursor_count_errors(c, err))
+			return false;
 	}
-	if (c->record->too_large) {
-		report_too_large(c);
-		if (p->strict)
-			return err_set(err, ERR_TOO_LARGE, "%s partition %d offset %lld: a message of %u bytes", c->table->stream->topic, c->partition, (long long)c->record->offset, c->record->size);
-	}
-	set_record(c, c->record, c->partition);
 	p->stats.row_n++;
 	return true;
 }

@@ -68,6 +68,8 @@ static struct choice choose(const struct table *t, sqlite3_index_info *info, int
 		return no;
 	if (eq && binary && column_is_whole_key(t->stream, payload_column(column)))
 		return (struct choice){.take = true, .list = true};
+	if (!changelog && !t->multi_row && is_range(op) && number_filter_possible(t->stream->columns[payload_column(column)].type))
+		return (struct choice){.take = true};
 	/* In a join, an index over what is held in memory answers an equality, whatever the format. */
 	if (changelog || !(prefilter_possible(t->stream, payload_column(column)) || (eq && binary)))
 		return no;
@@ -143,6 +145,7 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
  *   _key, and a TEXT column that is the whole key
  *                 = IN                 one partition where the partitioner is known; bytes compared   yes
  *   TEXT, JSON .. = IN LIKE GLOB       messages without these bytes are dropped before decoding       yes
+ *   INTEGER, REAL = < <= > >=          compared as soon as the field is decoded                       yes
  *   any payload column =               the index over rows held in memory, for the inner table of a join       yes
  *   LIMIT, OFFSET                      how much to fetch first; never omitted: SQLite counts          yes
  *
@@ -182,7 +185,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		rowid_eq = rowid_eq || (column == PLAN_ROWID && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		key_eq = key_eq || ((column == HIDDEN_KEY || (column >= HIDDEN_N && column_is_whole_key(t->stream, payload_column(column)))) && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		payload_eq = payload_eq || (column >= HIDDEN_N && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
-		if (is_range(c->op) && !is_limit)
+		if (is_range(c->op) && !is_limit && column < HIDDEN_N)
 			rows *= 0.5;
 	}
 

@@ -250,6 +250,12 @@ static bool take_term(struct scan *scan, struct table *t, const struct plan_term
 			scan->nothing = true;
 		return true;
 	}
+	if (number_filter_possible(t->stream->columns[payload_column(term->column)].type)) {
+		bool taken = !term->in && !t->multi_row && number_filter_add(&scan->numbers, payload_column(term->column), term->op, arg);
+		if (taken)
+			explain(scan, true, t, term, arg, "compared as soon as it is decoded");
+		return true;
+	}
 	if (!prefilter_possible(t->stream, payload_column(term->column)))
 		return true;
 	prefilter_begin_term(&scan->prefilter, t->stream, payload_column(term->column));

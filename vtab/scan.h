@@ -2,6 +2,7 @@
 #ifndef WEIR_VTAB_SCAN_H
 #define WEIR_VTAB_SCAN_H
 
+#include "vtab/number_filter.h"
 #include "vtab/plan.h"
 #include "vtab/prefilter.h"
 #include "vtab/table.h"
@@ -41,6 +42,7 @@ struct scan {
 	bool keyed;                          /* only these keys */
 	struct scan_key *keys; size_t key_n;
 	struct prefilter prefilter;
+	struct number_filter numbers;
 	bool equal;                          /* some column must equal a value: SQLite checks it, an index can find it */
 	int equal_column;
 	uint64_t equal_hash;                 /* held_hash_value */
