@@ -188,14 +188,15 @@ static bool add_hex(struct buf *to, struct bytes hex)
 	return hex.len % 2 == 0;
 }
 
-/* _headers: [["name","text"],["name",null],["name",{"hex":"00ff"}]] or {"name":"text"}. SQLite's own JSON functions read it. */
+/* _headers: [["name","text"],["name",null],["name",{"hex":"00ff"}]] or {"name":"text"}. SQLite's own JSON functions read it;
+ * CASE, because AND may evaluate both sides and json_array_length fails on what is not JSON. */
 static bool add_headers(struct table *t, sqlite3_value *v, struct buf *to, struct err *err)
 {
 	static const char sql[] =
 		"SELECT CASE WHEN json_type(?1) = 'array' THEN json_extract(value, '$[0]') ELSE key END,"
 		" CASE WHEN json_type(?1) = 'array' THEN json_extract(value, '$[1]') ELSE json_extract(?1, fullkey) END,"
 		" CASE WHEN json_type(?1) = 'array' THEN json_extract(value, '$[1].hex') ELSE json_extract(?1, fullkey || '.hex') END,"
-		" json_type(?1) = 'object' OR (type = 'array' AND json_array_length(value) = 2) FROM json_each(?1)";
+		" CASE WHEN json_type(?1) = 'object' THEN 1 WHEN type = 'array' THEN json_array_length(value) = 2 END FROM json_each(?1)";
 	if (is_null(v))
 		return true;
 	sqlite3_stmt *stmt = NULL;
