@@ -24,12 +24,19 @@ static void add_grouped(struct buf *b, int64_t v)
 	}
 }
 
-static void summary_decode_errors(struct shell *sh)
+static void summary_bad_messages(struct shell *sh)
 {
 	const struct scan_stats *st = &session_provider(sh->session)->stats;
+	struct buf b = BUF_INIT;
+	if (st->too_large_n && !sh->quiet) {
+		add_grouped(&b, st->too_large_n);
+		buf_adds(&b, st->too_large_n == 1 ? " message is larger than --max-message: its value is NULL" : " messages are larger than --max-message: their values are NULL");
+		buf_adds(&b, " (SELECT * FROM weir_errors)");
+		report_notice(sh, NOTICE_WARNING, b.data);
+		buf_finish(&b);
+	}
 	if (!st->decode_error_n || sh->quiet)
 		return;
-	struct buf b = BUF_INIT;
 	add_grouped(&b, st->decode_error_n);
 	buf_adds(&b, " of ");
 	add_grouped(&b, st->message_n > st->decode_error_n ? st->message_n : st->decode_error_n);
@@ -219,7 +226,7 @@ static void footers(struct shell *sh, struct run *r)
 		report_line(sh, "(%s row%s)", b.data, r->row_n == 1 ? "" : "s");
 		buf_finish(&b);
 	}
-	summary_decode_errors(sh);
+	summary_bad_messages(sh);
 	if (sh->changes && r->ok && !r->is_result)
 		shell_query_each(sh, "SELECT changes(), total_changes()", print_changes, sh, &ignored);
 	if (sh->timing)

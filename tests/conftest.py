@@ -52,6 +52,12 @@ def kafka39_secure():
 
 
 @pytest.fixture(scope="module")
+def kafka_own():
+    """4.3.1, one node, for tests that stop it, start it and damage its files, one after the other."""
+    yield from _cluster()
+
+
+@pytest.fixture(scope="module")
 def kafka3():
     """4.3.1, three nodes."""
     yield from _cluster(nodes=3)

@@ -291,6 +291,7 @@ static void report_too_large(struct cursor *c)
 {
 	struct provider *p = c->table->module->provider;
 	const struct record *r = c->record;
+	p->stats.too_large_n++;              /* rows, not what was only sampled */
 	if (!p->impl->bad_message)
 		return;
 	char text[96];

@@ -26,7 +26,6 @@ void stats_add(struct provider *p, const struct source *source, struct scan_stat
 	to->outside_n += now->outside_n - seen->outside_n;
 	to->duplicate_n += now->duplicate_n - seen->duplicate_n;
 	to->gap_n += now->gap_n - seen->gap_n;
-	to->too_large_n += now->too_large_n - seen->too_large_n;
 	to->passed_n += now->passed_n - seen->passed_n;
 	to->request_n += now->request_n - seen->request_n;
 	to->leader_change_n += now->leader_change_n - seen->leader_change_n;

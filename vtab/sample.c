@@ -72,6 +72,11 @@ static bool read_samples(struct module *m, struct provider *p, const char *clust
 			.topic = topic, .ranges = ranges, .range_n = range_n, .need = need, .row_hint = (int64_t)n, .cancel = p->cancel, .gap_policy = GAP_WARN, .max_message_bytes = p->max_message_bytes,
 		};
 		ok = scan_read(m, cluster, &request, total > LARGE_TOPIC_N ? time_mono_ms() + SAMPLE_MS : 0, take_sample, to, err);
+		/* A damaged batch ends the look at this half; the query itself may not even come near it. */
+		if (!ok && err->id == ERR_BAD_BATCH) {
+			err_clear(err);
+			ok = true;
+		}
 	}
 	free(ranges);
 	return ok;

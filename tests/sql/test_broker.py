@@ -68,8 +68,15 @@ if broker_binary().exists():
             broker.tell("up 1")
             wait_until(lambda: consume(broker.bootstrap, "a", 1), 10, "the broker")
 
-    @pytest.mark.parametrize("text", ["topic t 1 none\n1 1 61 - -\n", "topic t 1 none\n0 1 6 - -\n", "topic t 1 none\n0 1 61 -\n", "0 1 61 - -\n", "topic t 1 nonesuch\n"])
+    @pytest.mark.parametrize("text", ["topic t 1 none\n1 1 61 - -\n", "topic t 1 none\n0 1 6 - -\n", "topic t 1 none\n0 1 61 -\n", "0 1 61 - -\n", "topic t 1 nonesuch\n",
+                                      "topic t 1x none\n", "topic t 0 none\n", "topic t 1 none\nx 1 61 - -\n", "topic t 1 none\n0 1.5 61 - -\n", "topic t 1 none\n0 99999999999999999999 61 - -\n"])
     def test_wrong_records_are_refused(tmp_path, text):
         (tmp_path / "bad").write_text(text)
         with pytest.raises(RuntimeError):
             Embedded([tmp_path / "bad"], timeout_s=5).__enter__()
+
+    @pytest.mark.parametrize("command", ["down x", "down", "rtt 1", "rtt 1 2ms", "topic t 99999999999", "topic t -1", "fail 1 2 3 4", "nonesuch"])
+    def test_wrong_commands_are_refused(tmp_path, command):
+        with Embedded() as broker:
+            with pytest.raises(RuntimeError, match="error"):
+                broker.tell(command)

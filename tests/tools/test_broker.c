@@ -3,6 +3,7 @@
  * takes commands, one a line, each answered with "ok" or "error TEXT":
  *     down ID | up ID | rtt ID MS | leader TOPIC PARTITION ID | fail API_KEY CODE COUNT | topic NAME PARTITIONS | load FILE */
 #include <ctype.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,18 @@ struct loader {
 	int partition_n;
 	struct buf key, value, headers, part;
 };
+
+/* All of the text, and within the limits. */
+static bool read_number(const char *s, int64_t min, int64_t max, int64_t *ret)
+{
+	char *end;
+	errno = 0;
+	long long v = strtoll(s, &end, 10);
+	if (end == s || *end || isspace((unsigned char)*s) || errno || v < min || v > max)
+		return false;
+	*ret = v;
+	return true;
+}
 
 static bool bad(struct loader *l, struct err *err, const char *what)
 {
@@ -98,9 +111,10 @@ static bool topic_line(struct loader *l, char **field, int n, struct err *err)
 {
 	if (n != 4)
 		return bad(l, err, "expected: topic NAME PARTITIONS COMPRESSION");
-	l->partition_n = atoi(field[2]);
-	if (l->partition_n < 1 || l->partition_n > 10000)
+	int64_t n_partitions;
+	if (!read_number(field[2], 1, 10000, &n_partitions))
 		return bad(l, err, "the number of partitions must be 1..10000");
+	l->partition_n = (int)n_partitions;
 	if (!close_sink(l, err))
 		return false;
 	const char *settings[] = {"linger.ms", "200", "batch.num.messages", "100000", "batch.size", "900000", "compression.codec", field[3],
@@ -116,9 +130,13 @@ static bool record_line(struct loader *l, char **field, int n, struct err *err)
 		return bad(l, err, "a record before the first topic line");
 	if (n != 5)
 		return bad(l, err, "expected: PARTITION TIMESTAMP_MS KEY VALUE HEADERS");
-	struct sink_record r = {.partition = atoi(field[0]), .ts_ms = strtoll(field[1], NULL, 10)};
-	if (r.partition < 0 || r.partition >= l->partition_n)
+	int64_t partition;
+	struct sink_record r = {.ts_ms = 0};
+	if (!read_number(field[0], 0, l->partition_n - 1, &partition))
 		return bad(l, err, "no such partition");
+	if (!read_number(field[1], INT64_MIN, INT64_MAX, &r.ts_ms))
+		return bad(l, err, "the timestamp is not a number");
+	r.partition = (int32_t)partition;
 	if (!read_field(field[2], &l->key, &r.key) || !read_field(field[3], &l->value, &r.value) || !read_headers(l, field[4]))
 		return bad(l, err, "malformed bytes");
 	r.headers = bytes_of(l->headers.len ? l->headers.data : NULL, l->headers.len);
@@ -159,39 +177,60 @@ static bool load(struct embedded *broker, const char *path, struct err *err)
 	return ok;
 }
 
+/* name, then its arguments: s text, n number, p number of partitions */
+static const struct command {
+	const char *name, *args;
+} commands[] = {{"down", "n"}, {"up", "n"}, {"rtt", "nn"}, {"leader", "snn"}, {"fail", "nnn"}, {"topic", "sp"}, {"load", "s"}};
+
 static bool command(struct embedded *broker, char *line, struct err *err)
 {
 	char *arg[6] = {NULL};
+	int v[6] = {0};
 	int n = 0;
 	for (char *save, *s = strtok_r(line, " \n", &save); s && n < 6; s = strtok_r(NULL, " \n", &save))
 		arg[n++] = s;
-	if (n == 2 && strcmp(arg[0], "down") == 0)
-		return embedded_set_broker_up(broker, atoi(arg[1]), false, err);
-	if (n == 2 && strcmp(arg[0], "up") == 0)
-		return embedded_set_broker_up(broker, atoi(arg[1]), true, err);
-	if (n == 3 && strcmp(arg[0], "rtt") == 0)
-		return embedded_set_rtt_ms(broker, atoi(arg[1]), atoi(arg[2]), err);
-	if (n == 4 && strcmp(arg[0], "leader") == 0)
-		return embedded_set_leader(broker, arg[1], atoi(arg[2]), atoi(arg[3]), err);
-	if (n == 4 && strcmp(arg[0], "fail") == 0)
-		return embedded_fail_requests(broker, atoi(arg[1]), atoi(arg[2]), atoi(arg[3]), err);
-	if (n == 3 && strcmp(arg[0], "topic") == 0)
-		return embedded_create_topic(broker, arg[1], atoi(arg[2]), err);
-	if (n == 2 && strcmp(arg[0], "load") == 0)
+	size_t which = 0;
+	while (which < sizeof commands / sizeof *commands && (n == 0 || strcmp(arg[0], commands[which].name) != 0))
+		which++;
+	if (which == sizeof commands / sizeof *commands)
+		return err_set(err, ERR_USAGE, "unknown command");
+	if ((size_t)n != 1 + strlen(commands[which].args))
+		return err_set(err, ERR_USAGE, "%s takes %zu arguments", arg[0], strlen(commands[which].args));
+	for (int i = 1; i < n; i++) {
+		int64_t number = 0;
+		char kind = commands[which].args[i - 1];
+		if (kind != 's' && !read_number(arg[i], kind == 'p' ? 1 : INT32_MIN, kind == 'p' ? 10000 : INT32_MAX, &number))
+			return err_set(err, ERR_USAGE, "%s is not a number that %s takes", arg[i], arg[0]);
+		v[i] = (int)number;
+	}
+	switch (which) {
+	case 0:
+	case 1:
+		return embedded_set_broker_up(broker, v[1], which == 1, err);
+	case 2:
+		return embedded_set_rtt_ms(broker, v[1], v[2], err);
+	case 3:
+		return embedded_set_leader(broker, arg[1], v[2], v[3], err);
+	case 4:
+		return embedded_fail_requests(broker, v[1], v[2], v[3], err);
+	case 5:
+		return embedded_create_topic(broker, arg[1], v[2], err);
+	default:
 		return load(broker, arg[1], err);
-	return err_set(err, ERR_USAGE, "unknown command");
+	}
 }
 
 int main(int argc, char **argv)
 {
 	struct err err = ERR_INIT;
 	int first = 1;
-	int broker_n = 1;
+	int64_t broker_n = 1;
+	bool usage_ok = true;
 	if (argc > 2 && strcmp(argv[1], "--brokers") == 0) {
-		broker_n = atoi(argv[2]);
+		usage_ok = read_number(argv[2], 1, 100, &broker_n);
 		first = 3;
 	}
-	struct embedded *broker = broker_n >= 1 && broker_n <= 100 ? embedded_create(broker_n, &err) : NULL;
+	struct embedded *broker = usage_ok ? embedded_create((int)broker_n, &err) : NULL;
 	if (!broker) {
 		fprintf(stderr, "%s\n", err.id ? err.msg : "usage: weir-test-broker [--brokers N] FILE...");
 		return 1;
