@@ -1,3 +1,4 @@
+#!/usr/bin/env -S weir -f
 -- Energy of the oven per batch: the mean of its power readings over the batch's time. Run: weir demo -f examples/energy_per_batch.sql
 -- Only batches of the last hour have sensor data. Readings come every 5 s, so the mean times the duration is the energy.
 WITH power AS MATERIALIZED (

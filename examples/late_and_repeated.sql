@@ -1,3 +1,4 @@
+#!/usr/bin/env -S weir -f
 -- What came late, what came twice? Late: the record's time is behind a record that was read before it in the same partition by more
 -- than 10 s. Twice: an MQTT bridge marks what it repeats with a header. Run: weir demo -f examples/late_and_repeated.sql
 WITH seen AS (

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S weir -f
 -- OEE per line and shift from three topics: availability from machine states, performance from parts against the ideal cycle, quality
 -- from the laboratory's results. Run: weir demo -f examples/oee.sql
 -- The press paces the line. Planned time is the time covered by the states; cycle times are the products' (4.0, 5.0, 3.2 s).

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S weir -f
 -- Why are batches soft? Oven temperature against setpoint, beside the hardness the laboratory found. Run: weir demo -f examples/soft_batches.sql
 WITH temp AS MATERIALIZED (
   SELECT line, _ts, value AS degc FROM "plant.sensors" WHERE signal = 'zone1_temp' AND typeof(value) IN ('real', 'integer')),

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S weir -f
 -- Values far from their neighbours: a z-score over the last five minutes of each robot axis, while the robot moves (mean over 3 A). Run: weir demo -f examples/spikes.sql
 WITH axis AS (
   SELECT tag, _ts, value,

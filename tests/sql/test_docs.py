@@ -4,15 +4,17 @@
     ```sql error 3          must fail with this exit code; ```sql error WEIR-3006 with this error
     ```console              `$ weir demo --start ..` is run and must print what stands below it; of other weir commands the options must exist
 """
+import os
 import re
 import shlex
+import subprocess
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
 
 import errors_page
-from weir import ROOT, weir
+from weir import ROOT, binary, clean_env, weir
 
 DEMO = ["demo", "-q", "--seed", "1", "--start", "2026-09-01T06:00:00Z", "--write", "--no-rc"]
 PAGES = [ROOT / "README.md", ROOT / "examples/README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -232,3 +234,24 @@ def test_settings_of_weir_are_documented():
     for path in (ROOT / "kafka").glob("*.c"):
         for key in re.findall(r'"(weir\.[a-z.]+)"', path.read_text(encoding="utf-8")):
             assert f"`{key}`" in text, f"docs/configuration.md lacks {key} ({path.name})"
+
+
+def test_examples_are_listed_and_can_be_started():
+    text = (ROOT / "examples/README.md").read_text(encoding="utf-8")
+    for path in (ROOT / "examples").glob("*.sql"):
+        assert f"`examples/{path.name}`" in text, f"examples/README.md lacks {path.name}"
+        assert path.read_text(encoding="utf-8").startswith("#!/usr/bin/env -S weir -f\n") and os.access(path, os.X_OK), path
+
+
+def test_health_check_fails_on_bad_data(tmp_path):
+    script = (ROOT / "examples/health.sql").read_text(encoding="utf-8").replace("0.001", "0.00001")
+    (tmp_path / "health.sql").write_text(script)
+    assert weir(*DEMO, "-f", tmp_path / "health.sql", timeout_s=60).code == 4
+
+
+def test_example_as_a_program(tmp_path):
+    """Through its first line, as the kernel starts it. Without a cluster it can only say so."""
+    (tmp_path / "weir").symlink_to(binary())
+    env = clean_env({"PATH": f"{tmp_path}:/usr/bin:/bin"})
+    got = subprocess.run([ROOT / "examples/topics.sql"], env=env, capture_output=True, text=True, timeout=30)
+    assert got.returncode == 2 and "WEIR-2007" in got.stderr, got
