@@ -17,14 +17,14 @@
  *   offset deleted under the scan   OFFSET_OUT_OF_RANGE -> ask for the new start; ERR_GAP naming the lost range, or a notice and go on there
  *   end fell (truncated log)        EOF before the end -> ask for the end again; ERR_GAP / notice
  *   same record twice               offset <= last seen: dropped and counted
- *   damaged batch                   BAD_STRIKES equal errors at one offset -> ERR_BAD_BATCH, or over it (reader_skip.c)
+ *   damaged batch                   BAD_STRIKES equal errors at one offset -> ERR_BAD_BATCH, or step +1 +2 +4 over it
  *   topic deleted                   librdkafka says nothing: metadata every TOPIC_CHECK_MS while it stalls or runs -> ERR_TOPIC_GONE
  *   no leader                       ERR_LEADER after the request timeout
  *   brokers away, or silent         notice every few seconds, error at weir.timeout.ms (a scan that never got a record: the request timeout)
  *   open transaction                the scan ends at the last stable offset; a notice says how many offsets lie behind it
  *   not authorized                  said once by librdkafka, final
  *
- * This file: life, partitions, handles, the queue. reader_message.c: one message. reader_faults.c, reader_skip.c: the table above.
+ * This file: life, partitions, handles, the queue. reader_message.c: one message. reader_faults.c: the table above.
  * Owner: the caller's thread. Helper threads only run calls whose state they own until they are done (client.h). */
 #include <stdlib.h>
 #include "core/alloc.h"

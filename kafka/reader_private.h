@@ -34,12 +34,8 @@ struct part {
 	bool ask_end;                        /* EOF before the end */
 	int64_t bad_offset;                  /* where the last error was */
 	int bad_n;                           /* equal errors there */
+	int64_t bad_step;
 	rd_kafka_resp_err_t bad_code;
-	bool skipping;                       /* looking for the end of a damaged batch: reader_skip.c */
-	int64_t skip_from;                   /* first offset lost */
-	int64_t skip_base;                   /* where librdkafka says that the batch begins */
-	int64_t skip_bad;                    /* largest offset known to be in it */
-	int64_t skip_good;                   /* smallest offset known to be behind it, -1 = none yet */
 	bool restart;                        /* stop and start at next */
 };
 
@@ -95,11 +91,6 @@ struct reader {
 struct part *reader_part_find(struct reader *r, int32_t partition);    /* NULL: not asked for */
 void reader_seal_open(struct reader *r);                               /* the open batch becomes the ready one */
 void reader_on_message(rd_kafka_message_t *m, void *reader);           /* librdkafka's callback: a message, or an error about a partition */
-
-/* reader_skip.c, from the callback. An error that means damage: counted, and after BAD_STRIKES the scan fails, or looks for the batch's end. */
-void reader_part_damaged(struct reader *r, struct part *p, const rd_kafka_message_t *m);
-/* Fetching at p->next works. False: that was a look ahead only, and the partition starts again at p->next; what came is to be dropped. */
-bool reader_part_readable(struct reader *r, struct part *p);
 
 /* False: r->failed is set. */
 bool reader_part_gap(struct reader *r, struct part *p);                /* offset out of range */

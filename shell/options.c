@@ -10,7 +10,7 @@
 #include "shell/print.h"
 #include "shell/suggest.h"
 
-enum option_kind { TEXT, FLAG, ITEM_SQL, ITEM_FILE, VARIABLE, SETTING, COUNT, BYTES, DURATION, MODE, GAP, SKIP_BAD, ISOLATION, COLOR, INSTANT };
+enum option_kind { TEXT, FLAG, ITEM_SQL, ITEM_FILE, VARIABLE, SETTING, COUNT, BYTES, DURATION, MODE, GAP, ISOLATION, COLOR, INSTANT };
 
 struct option {
 	struct option_info info;
@@ -38,7 +38,6 @@ static const struct option table[] = {
 	{{"write", NULL, "allow INSERT into topics", 0}, FLAG, AT(write)},
 	{{"strict", NULL, "stop at the first message that cannot be decoded (exit 4)", 0}, FLAG, AT(strict)},
 	{{"on-gap", "fail|warn", "what to do when retention removes messages during a scan", 0}, GAP, AT(gap_policy)},
-	{{"skip-bad-batch", NULL, "go on behind a batch that is damaged on the broker, and say what was lost", 0}, SKIP_BAD, AT(settings)},
 	{{"isolation", "LEVEL", "read_committed (default) or read_uncommitted", 0}, ISOLATION, AT(isolation)},
 	{{"keep-going", NULL, "go on after an error; the first one decides the exit code", 0}, FLAG, AT(keep_going)},
 	{{"dry-run", NULL, "check and plan every statement, run none", 0}, FLAG, AT(dry_run)},
@@ -229,9 +228,6 @@ static bool set_option(struct options *o, const struct option *opt, const char *
 			return bad_value(opt, value, "fail or warn", err);
 		o->gap_policy = *value == 'w' ? GAP_WARN : GAP_FAIL;
 		return true;
-	case SKIP_BAD:
-		push(&o->settings, &o->setting_n, "weir.skip.bad.batch=true");
-		return true;
 	case ISOLATION:
 		if (strcmp(value, "read_committed") != 0 && strcmp(value, "read_uncommitted") != 0)
 			return bad_value(opt, value, "read_committed or read_uncommitted", err);
@@ -253,7 +249,7 @@ static bool set_option(struct options *o, const struct option *opt, const char *
 
 static bool takes_value(const struct option *opt)
 {
-	return opt->kind != FLAG && opt->kind != SKIP_BAD;
+	return opt->kind != FLAG;
 }
 
 static const struct option *find_long(const char *name, size_t len)
