@@ -1,6 +1,7 @@
 /* DESCRIBE [EXTENDED] name: columns of a stream, topic, table or view; extended: where it comes from and what it holds. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include "core/alloc.h"
 #include "sql/dialect.h"
 #include "sql/literal.h"
@@ -82,6 +83,43 @@ static bool describe_partitions(struct session *s, const struct stream *st, stru
 	return ok;
 }
 
+/* What a fresh sample says about the columns' types becomes their notes. A topic that nobody declared was sampled a moment ago; for declared
+ * streams only EXTENDED asks, as it asks the broker anyway. Without a sample there are no notes. */
+static void add_notes(struct session *s, struct stream *st)
+{
+	struct err ignored = ERR_INIT;
+	struct buf report = BUF_INIT;
+	struct stream *probe = stream_create(st->name, st->topic);
+	free(probe->format);
+	probe->format = xstrdup(st->format);
+	probe->cluster = st->cluster ? xstrdup(st->cluster) : NULL;
+	probe->explode = st->explode ? xstrdup(st->explode) : NULL;
+	probe->delimiter = st->delimiter;
+	probe->decimal = st->decimal;
+	probe->header = st->header;
+	probe->nan_null = st->nan_null;
+	bool ok = stream_infer(&s->catalog->provider, probe, 200, &report, &ignored);
+	for (size_t i = 0; ok && i < st->column_n; i++) {
+		struct column *to = &st->columns[i];
+		for (size_t k = 0; k < probe->column_n && !to->note && to->origin == COLUMN_FROM_VALUE; k++) {
+			const struct column *from = &probe->columns[k];
+			bool same = to->path && from->path ? strcmp(to->path, from->path) == 0 : sqlite3_stricmp(to->name, from->name) == 0;
+			if (same && from->origin == COLUMN_FROM_VALUE && from->note)
+				to->note = to->type == from->type ? xstrdup(from->note) : xasprintf("sampled as %s, %s", column_type_name(from->type), from->note);
+		}
+	}
+	stream_destroy(probe);
+	buf_finish(&report);
+}
+
+static bool was_declared(const struct session *s, const char *name)
+{
+	for (size_t i = 0; i < s->auto_stream_n; i++)
+		if (sqlite3_stricmp(s->auto_streams[i], name) == 0)
+			return false;
+	return true;
+}
+
 static bool describe_stream(struct session *s, const struct stream *st, bool extended, struct statement *statement, struct err *err)
 {
 	static const char *const plain[] = {"column", "type", "from", "notes", NULL};
@@ -139,6 +177,8 @@ bool describe_statement(struct session *s, const char *text, size_t len, struct 
 		goto out;
 	st->rewritten = true;
 	if (stream) {
+		if (extended || !was_declared(s, local))
+			add_notes(s, stream);
 		ok = describe_stream(s, stream, extended, st, err);
 		goto out;
 	}
