@@ -104,7 +104,7 @@ void tour_markdown(struct buf *to)
 		"`weir demo` starts a broker inside the program, fills it with an hour of a simulated plant (and eight hours of its states, orders,\n"
 		"quality results and energy meters) and keeps it running. `\\tour` at its prompt walks through the ten questions below; `\\tour 3` asks\n"
 		"one of them. Without a terminal `weir demo` answers all ten and ends. With `--start 2026-09-01T06:00:00Z` the plant's clock is fixed and\n"
-		"nothing moves, so every answer can be repeated; `--seed 2` is another plant history. Any other option works as with a real cluster:\n\n"
+		"nothing moves, so every answer can be repeated (only question 7 asks for the last hour of your clock); `--seed 2` is another plant history. Any other option works as with a real cluster:\n\n"
 		"    weir demo -c 'SELECT count(*) FROM \"plant.sensors\"'\n\n"
 		"The plant has three lines of a press, an oven, a conveyor and a robot, a compressor, and the troubles that real plants have: late and\n"
 		"repeated messages, NaN, cut and broken JSON, numbers as text, missing fields, mixed units, a stuck and a dead sensor, a clock that steps\n"
