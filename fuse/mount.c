@@ -183,10 +183,12 @@ void mount_thread_done(struct mount *m)
 		pthread_cond_broadcast(&m->threads_gone);
 }
 
-static void wait_until(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ms)
+void mount_wait_ms(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ms)
 {
 	struct timespec at;
 	clock_gettime(CLOCK_MONOTONIC, &at);
+	if (ms < 0)
+		ms = 0;
 	at.tv_sec += ms / 1000;
 	at.tv_nsec += ms % 1000 * 1000000;
 	if (at.tv_nsec >= 1000000000) {
@@ -204,7 +206,7 @@ static void *keeper_thread(void *arg)
 	pthread_mutex_lock(&m->mu);
 	while (!m->stopping) {
 		bool busy = m->parked_n > 0;
-		wait_until(&m->keeper, &m->mu, busy ? KEEPER_BUSY_MS : KEEPER_IDLE_MS);
+		mount_wait_ms(&m->keeper, &m->mu, busy ? KEEPER_BUSY_MS : KEEPER_IDLE_MS);
 		pthread_mutex_unlock(&m->mu);
 		int64_t now = time_mono_ms();
 		park_expire(m, now);
@@ -417,7 +419,7 @@ static bool start_threads(struct mount *m)
 		ok = mount_thread(m, doc_thread, m);
 	int64_t until = time_mono_ms() + FIRST_LOOK_MS;
 	while (ok && !m->refreshed_once && time_mono_ms() < until)
-		wait_until(&m->refreshed, &m->mu, until - time_mono_ms());
+		mount_wait_ms(&m->refreshed, &m->mu, until - time_mono_ms());
 	pthread_mutex_unlock(&m->mu);
 	return ok;
 }

@@ -371,19 +371,6 @@ static struct topic *next_topic(struct mount *m, int64_t now, int64_t *ret_wait_
 	return due ? due : unknown;
 }
 
-static void wait_ms(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ms)
-{
-	struct timespec at;
-	clock_gettime(CLOCK_MONOTONIC, &at);
-	at.tv_sec += ms / 1000;
-	at.tv_nsec += ms % 1000 * 1000000;
-	if (at.tv_nsec >= 1000000000) {
-		at.tv_sec++;
-		at.tv_nsec -= 1000000000;
-	}
-	pthread_cond_timedwait(cond, mu, &at);
-}
-
 void *registry_thread(void *arg)
 {
 	struct mount *m = arg;
@@ -427,7 +414,7 @@ void *registry_thread(void *arg)
 		m->refreshed_once = true;
 		pthread_cond_broadcast(&m->refreshed);
 		int64_t until_names = names_ms + (m->refresh_names ? NAMES_SOON_MS : NAMES_EVERY_MS) - now;
-		wait_ms(&m->refresh, &m->mu, until_names < wait ? (until_names > 1 ? until_names : 1) : wait);
+		mount_wait_ms(&m->refresh, &m->mu, until_names < wait ? (until_names > 1 ? until_names : 1) : wait);
 	}
 	pthread_mutex_unlock(&m->mu);
 	access_close(m, a);

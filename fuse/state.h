@@ -313,6 +313,7 @@ void access_deadline(struct mount_access *a, int64_t wait_ms);                  
 bool access_bounds(struct mount *m, struct mount_access *a, struct topic *t, struct partition_bounds **ret, int32_t *ret_n, struct err *err);   /* caller frees */
 int err_errno(const struct err *err);
 bool mount_thread(struct mount *m, void *(*run)(void *), void *arg);              /* detached, counted; under mu */
+void mount_wait_ms(pthread_cond_t *cond, pthread_mutex_t *mu, int64_t ms);        /* on the monotonic clock; under mu; ms <= 0 = a look */
 void mount_thread_done(struct mount *m);                                          /* last act of such a thread */
 void mount_note_error(struct mount *m, const struct err *err);                    /* under mu */
 void mount_log(struct mount *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

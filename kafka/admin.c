@@ -12,6 +12,11 @@ static rd_kafka_event_t *await_event(struct cluster *c, struct client *client, r
 	int64_t start = time_mono_ms();
 	for (;;) {
 		rd_kafka_event_t *event = rd_kafka_queue_poll(queue, cancel_slice_ms(c->cancel, 20));
+		if (event && rd_kafka_event_error(event)) {
+			client_err(client, err, rd_kafka_event_error(event), what);
+			rd_kafka_event_destroy(event);
+			return NULL;
+		}
 		if (event)
 			return event;
 		if (!client_wait_on(client, c->cancel, start, c->request_timeout_ms, what, err))
@@ -100,10 +105,6 @@ bool cluster_configs(struct cluster *c, const char *topic, int32_t broker, struc
 	bool ok = false;
 	if (!event)
 		goto out;
-	if (rd_kafka_event_error(event)) {
-		client_err(client, err, rd_kafka_event_error(event), what);
-		goto out;
-	}
 	size_t n;
 	const rd_kafka_ConfigResource_t **got = rd_kafka_DescribeConfigs_result_resources(rd_kafka_event_DescribeConfigs_result(event), &n);
 	if (n != 1) {
@@ -236,10 +237,6 @@ bool cluster_group_offsets(struct cluster *c, const char *group, struct cluster_
 	bool ok = false;
 	if (!event)
 		goto out;
-	if (rd_kafka_event_error(event)) {
-		client_err(client, err, rd_kafka_event_error(event), what);
-		goto out;
-	}
 	size_t n;
 	const rd_kafka_group_result_t **groups = rd_kafka_ListConsumerGroupOffsets_result_groups(rd_kafka_event_ListConsumerGroupOffsets_result(event), &n);
 	const rd_kafka_error_t *failed = n == 1 ? rd_kafka_group_result_error(groups[0]) : NULL;
