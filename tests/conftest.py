@@ -1,6 +1,7 @@
 """Fixtures of every tier. The helpers themselves are in tests/lib."""
 import os
 import re
+import signal
 import sys
 import uuid
 from pathlib import Path
@@ -8,6 +9,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "lib"))
+
+# Under nohup, or in the background of a script, these are ignored, and children inherit that (weir respects it). A handler is not inherited:
+# this process goes on ignoring them, its children begin as those of a terminal do.
+for _signal in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT):
+    if signal.getsignal(_signal) is signal.SIG_IGN:
+        signal.signal(_signal, lambda *_: None)
 
 
 def pytest_addoption(parser):
