@@ -202,14 +202,12 @@ def test_sql_reference_is_complete():
         assert f"`{r['name']}(" in text or f" {r['name'].upper()} " in text, f"docs/sql.md lacks function {r['name']}"
     for r in rows("SELECT name FROM weir_settings"):
         assert f"`{r['name']}`" in text, f"docs/sql.md lacks setting {r['name']}"
-    tables = re.findall(r"`(weir_[a-z_]+)`", text)
-    for table in sorted(set(tables) - {"weir_catalog", "weir_version"}):
-        # Columns are looked for in the table's own row or section.
-        about = "\n".join(l for l in text.splitlines() if f"`{table}`" in l)
-        for r in rows(f"SELECT name FROM pragma_table_xinfo('{table}')"):
-            assert f"`{r['name']}`" in about, f"docs/sql.md, {table}: no column {r['name']}"
-    known = {r["name"] for r in rows("SELECT name FROM pragma_module_list WHERE name LIKE 'weir\\_%' ESCAPE '\\'")}
-    assert known <= set(tables), f"docs/sql.md lacks {sorted(known - set(tables))}"
+    columns = rows("SELECT m.name AS t, x.name AS c FROM pragma_module_list AS m, pragma_table_xinfo(m.name) AS x WHERE m.name LIKE 'weir\\_%' ESCAPE '\\'")
+    assert len({r["t"] for r in columns}) >= 13
+    for r in columns:
+        # Columns are looked for in the lines that name their table.
+        about = "\n".join(l for l in text.splitlines() if f"`{r['t']}`" in l)
+        assert f"`{r['c']}`" in about, f"docs/sql.md, {r['t']}: no column {r['c']}"
 
 
 def test_hidden_columns_are_listed():
