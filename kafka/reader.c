@@ -17,7 +17,8 @@
  *   offset deleted under the scan   OFFSET_OUT_OF_RANGE -> ask for the new start; ERR_GAP naming the lost range, or a notice and go on there
  *   end fell (truncated log)        EOF before the end -> ask for the end again; ERR_GAP / notice
  *   same record twice               offset <= last seen: dropped and counted
- *   damaged batch                   BAD_STRIKES equal errors at one offset -> ERR_BAD_BATCH, or step +1 +2 +4 over it
+ *   damaged batch                   BAD_STRIKES errors at one position -> ERR_BAD_BATCH, or step +1 +2 +4 over it
+ *   damaged record                  librdkafka fetches it for ever and says nothing: leaders that answer while nothing comes -> the same
  *   topic deleted                   librdkafka says nothing: metadata every TOPIC_CHECK_MS while it stalls or runs -> ERR_TOPIC_GONE
  *   no leader                       ERR_LEADER after the request timeout
  *   brokers away, or silent         notice every few seconds, error at weir.timeout.ms (a scan that never got a record: the request timeout)
@@ -366,7 +367,7 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 			goto fail;
 		}
 		r->part_of[range->partition] = 0;
-		r->parts[r->part_n++] = (struct part){.partition = range->partition, .next = range->start, .end = range->end, .bad_offset = -1};
+		r->parts[r->part_n++] = (struct part){.partition = range->partition, .next = range->start, .end = range->end, .bad_next = -1};
 		if (range->end != SCAN_END_NEVER)
 			r->base.stats.planned_n += range->end - range->start;
 		else

@@ -68,6 +68,51 @@ bool reader_part_short_end(struct reader *r, struct part *p)
 	return reader_part_gap(r, p);
 }
 
+/* A verdict about what lies at the position: it cannot be read. */
+static void part_bad(struct reader *r, struct part *p, int64_t at, const char *text)
+{
+	p->bad_next = -1;
+	if (!r->cluster->skip_bad_batch) {
+		err_set(&r->failed, ERR_BAD_BATCH, "the batch at offset %" PRId64 " of partition %d of topic \"%s\" cannot be read: %s", at, p->partition, r->topic, text);
+		return;
+	}
+	if (at < p->next)
+		at = p->next;
+	if (!p->bad_step)
+		p->skip_from = at;
+	p->bad_step = p->bad_step ? p->bad_step * 2 : 1;
+	int64_t to = p->bad_step < p->end - at ? at + p->bad_step : p->end;
+	r->base.stats.gap_n += to - at;
+	r->base.stats.passed_n += to - p->next;
+	p->next = to;
+	p->restart = true;
+	if (p->next >= p->end) {
+		p->reached = true;
+		reader_tell_skipped(r, p);
+	}
+}
+
+void reader_tell_skipped(struct reader *r, struct part *p)
+{
+	p->bad_step = 0;
+	cluster_notify(r->cluster, NOTICE_WARNING, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were stepped over: a batch there is damaged",
+		p->skip_from, p->next - 1, p->partition, r->topic);
+}
+
+/* librdkafka fetches a damaged batch again and again. What it parses behind one is garbage, offsets included, so it starts anew at our position. */
+void reader_part_strike(struct reader *r, struct part *p, int64_t offset, const char *text)
+{
+	if (p->bad_next != p->next) {
+		p->bad_next = p->next;
+		p->bad_offset = offset >= 0 && offset < p->end ? offset : p->next;
+		p->bad_n = 0;
+	}
+	p->restart = true;
+	p->ask_gap = p->ask_end = false;
+	if (++p->bad_n >= BAD_STRIKES)
+		part_bad(r, p, p->bad_offset, text);
+}
+
 static void finish_topic_check(struct reader *r)
 {
 	struct metadata_call *m = r->topic_check_state;
@@ -134,12 +179,49 @@ void reader_serve_topic_check(struct reader *r, bool stalled)
 	r->cluster->request_n++;
 }
 
+/* A record that does not parse is fetched for ever without an event. A leader answers the requests of a connection in order: when it answers
+ * again and again while nothing comes of the fetches between, they did bring something, and it cannot be read. */
+static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
+{
+	struct part *p = NULL;
+	for (size_t i = 0; i < r->part_n && !p; i++) {
+		if (r->parts[i].state == PART_RUNNING && r->parts[i].started && !r->parts[i].reached)
+			p = &r->parts[i];
+	}
+	bool again = p && p->bad_step;
+	if (!p || silent_ms < (again ? SILENCE_EVERY_MS : SILENCE_LOOK_MS) || r->leaderless_since_mono_ms) {
+		r->silence_answers_n = 0;
+		return;
+	}
+	if (now - r->silence_mono_ms < SILENCE_EVERY_MS)
+		return;
+	int64_t low;
+	struct err ignored = ERR_INIT;
+	bool answered = cluster_offsets_of(r->cluster, r->client, r->cancel, r->topic, &p->partition, 1, CLUSTER_EARLIEST, &low, &ignored);
+	r->silence_mono_ms = time_mono_ms();
+	if (!answered || low > p->next) {
+		r->silence_answers_n = 0;
+		p->ask_gap = answered;
+		return;
+	}
+	r->silence_answers_n++;
+	if (silent_ms < (again ? SILENCE_AGAIN_MS : SILENCE_BAD_MS) || (!again && r->silence_answers_n < SILENCE_ANSWERS))
+		return;
+	r->silence_answers_n = 0;
+	r->progress_mono_ms = r->silence_mono_ms;
+	part_bad(r, p, p->next, "the broker sends it, but no record can be taken from it");
+}
+
 /* Nothing came for a while: normal at the end of a live scan, otherwise somebody is away. */
 void reader_serve_stall(struct reader *r)
 {
 	int64_t now = time_mono_ms();
 	int64_t silent_ms = now - r->progress_mono_ms;
 	bool down = client_all_down(r->client);
+	if (!down && !r->endless)
+		look_into_silence(r, now, silent_ms);
+	if (r->failed.id)
+		return;
 	if (silent_ms < STALL_LOOK_MS || (!down && (r->endless || silent_ms < NOTICE_EVERY_MS)))
 		return;
 	/* A scan that has had rows waits for its brokers; one that never got any fails as fast as any other request. */

@@ -91,13 +91,13 @@ static void take(struct reader *r, const rd_kafka_message_t *m)
 		batch_add(r->open, &meta, key, value, headers);
 }
 
-static void part_strike(struct reader *r, struct part *p, const rd_kafka_message_t *m);
-
 static void on_part_error(struct reader *r, struct part *p, const rd_kafka_message_t *m)
 {
 	switch ((int)m->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
 		r->progress_mono_ms = time_mono_ms();
+		if (p->bad_step)
+			reader_tell_skipped(r, p);
 		if (p->end == SCAN_END_NEVER)
 			return;
 		if (m->offset > p->next) {
@@ -129,39 +129,12 @@ static void on_part_error(struct reader *r, struct part *p, const rd_kafka_messa
 	case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
 	case RD_KAFKA_RESP_ERR_UNSUPPORTED_COMPRESSION_TYPE:
 	case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED:
-		part_strike(r, p, m);
+		reader_part_strike(r, p, m->offset, rd_kafka_message_errstr(m));
 		break;
 	default:
 		return;                              /* librdkafka retries these */
 	}
 	rd_kafka_yield(client_rk(r->client));
-}
-
-/* librdkafka fetches a damaged batch again and again. */
-static void part_strike(struct reader *r, struct part *p, const rd_kafka_message_t *m)
-{
-	int64_t offset = m->offset >= 0 ? m->offset : p->next;
-	if (p->bad_offset != offset || p->bad_code != m->err) {
-		p->bad_offset = offset;
-		p->bad_code = m->err;
-		p->bad_n = 0;
-	}
-	if (++p->bad_n < BAD_STRIKES)
-		return;
-	p->bad_n = 0;
-	if (!r->cluster->skip_bad_batch) {
-		err_set(&r->failed, ERR_BAD_BATCH, "the batch at offset %" PRId64 " of partition %d of topic \"%s\" cannot be read: %s", offset, p->partition, r->topic,
-			rd_kafka_message_errstr(m));
-		return;
-	}
-	p->bad_step = p->bad_step ? p->bad_step * 2 : 1;
-	p->next = offset + p->bad_step;
-	p->bad_offset = -1;
-	r->base.stats.gap_n += p->bad_step;
-	if (p->next >= p->end)
-		p->reached = true;
-	else
-		p->restart = true;
 }
 
 void reader_on_message(rd_kafka_message_t *m, void *arg)
@@ -181,6 +154,8 @@ void reader_on_message(rd_kafka_message_t *m, void *arg)
 		s->duplicate_n++;
 		return;
 	}
+	if (p->bad_step)
+		reader_tell_skipped(r, p);
 	if (m->offset >= p->end) {
 		s->outside_n++;
 		s->passed_n += p->end - p->next;
@@ -193,7 +168,6 @@ void reader_on_message(rd_kafka_message_t *m, void *arg)
 	}
 	s->passed_n += m->offset + 1 - p->next;
 	p->next = m->offset + 1;
-	p->bad_step = 0;
 	if (p->next >= p->end) {
 		p->reached = true;
 		rd_kafka_yield(client_rk(r->client));

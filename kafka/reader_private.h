@@ -15,6 +15,11 @@ enum {
 	STALL_LOOK_MS = 1000,                /* without progress for so long: find out why */
 	NOTICE_EVERY_MS = 5000,
 	BAD_STRIKES = 3,
+	SILENCE_LOOK_MS = 3000,              /* brokers that answer, yet nothing comes: count their answers, */
+	SILENCE_EVERY_MS = 1000,             /* one a second, */
+	SILENCE_ANSWERS = 5,                 /* and with so many */
+	SILENCE_BAD_MS = 8000,               /* in so long what lies there cannot be read; below the request timeout */
+	SILENCE_AGAIN_MS = 2000,             /* known to be damaged there, and stepping over it */
 	WAKE_FIRST_MS = 4,                   /* a wake-up brought nothing for so long: again, at doubling distances up to WAKE_LAST_MS */
 	WAKE_LAST_MS = 500,
 	WAKE_IDLE_MS = 20,                   /* queue empty and nothing arrives: wake even if it never looked full */
@@ -32,10 +37,11 @@ struct part {
 	bool reached;                        /* seen in the callback: stop it outside */
 	bool ask_gap;                        /* offset out of range: ask where the log begins and ends now */
 	bool ask_end;                        /* EOF before the end */
-	int64_t bad_offset;                  /* where the last error was */
-	int bad_n;                           /* equal errors there */
-	int64_t bad_step;
-	rd_kafka_resp_err_t bad_code;
+	int64_t bad_next;                    /* the position at which errors are counted, -1 = none */
+	int64_t bad_offset;                  /* what the first of them named */
+	int bad_n;                           /* errors there */
+	int64_t bad_step;                    /* the last step over a damaged batch; 0 = none since the last message */
+	int64_t skip_from;                   /* the first offset stepped over */
 	bool restart;                        /* stop and start at next */
 };
 
@@ -83,6 +89,8 @@ struct reader {
 	struct call *topic_check;            /* metadata on its way */
 	struct metadata_call *topic_check_state;
 	int64_t leaderless_since_mono_ms;
+	int64_t silence_mono_ms;             /* last question during a silence */
+	int silence_answers_n;
 	bool told_open;                      /* open transactions were looked for */
 	int32_t *known_leaders;              /* by part index, to count changes */
 };
@@ -95,6 +103,8 @@ void reader_on_message(rd_kafka_message_t *m, void *reader);           /* librdk
 /* False: r->failed is set. */
 bool reader_part_gap(struct reader *r, struct part *p);                /* offset out of range */
 bool reader_part_short_end(struct reader *r, struct part *p);          /* EOF before the frozen end */
+void reader_part_strike(struct reader *r, struct part *p, int64_t offset, const char *text);   /* librdkafka cannot read what is at offset */
+void reader_tell_skipped(struct reader *r, struct part *p);            /* the steps over a damaged batch end here */
 void reader_serve_topic_check(struct reader *r, bool stalled);
 void reader_serve_stall(struct reader *r);
 void reader_tell_open_transactions(struct reader *r);

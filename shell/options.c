@@ -38,6 +38,7 @@ static const struct option table[] = {
 	{{"write", NULL, "allow INSERT into topics", 0}, FLAG, AT(write)},
 	{{"strict", NULL, "stop at the first message that cannot be decoded (exit 4)", 0}, FLAG, AT(strict)},
 	{{"on-gap", "fail|warn", "what to do when retention removes messages during a scan", 0}, GAP, AT(gap_policy)},
+	{{"skip-bad-batch", NULL, "step over batches that are damaged on the broker (default: exit 4)", 0}, FLAG, AT(skip_bad_batch)},
 	{{"isolation", "LEVEL", "read_committed (default) or read_uncommitted", 0}, ISOLATION, AT(isolation)},
 	{{"keep-going", NULL, "go on after an error; the first one decides the exit code", 0}, FLAG, AT(keep_going)},
 	{{"dry-run", NULL, "check and plan every statement, run none", 0}, FLAG, AT(dry_run)},
@@ -358,6 +359,8 @@ bool options_parse(struct options *o, int argc, char **argv, struct err *err)
 		if (!ok)
 			return false;
 	}
+	if (o->skip_bad_batch)
+		push(&o->settings, &o->setting_n, "weir.skip.bad.batch=true");
 	return true;
 }
 

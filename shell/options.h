@@ -45,6 +45,7 @@ struct options {
 	const char *mount_options;           /* -o */
 	bool foreground, replace, force;     /* weir mount, weir umount */
 	enum color_when color;
+	bool skip_bad_batch;
 	bool write, strict, keep_going, dry_run, safe, no_rc, csv_safe, raw, quiet, help, version, no_header, echo;
 };
 
