@@ -15,6 +15,7 @@
 enum {
 	FAIL_FAST_MS = 1200,                 /* all brokers down for so long and nothing answered: say so instead of waiting on */
 	POLL_SLICE_MS = 20,
+	DESTROY_MAX_MS = 1500,
 	SCRAM_FIXED_VERSION = 0x020601ff,
 };
 
@@ -182,14 +183,31 @@ struct client *client_ref(struct client *c)
 	return c;
 }
 
+static void destroy_run(rd_kafka_t *rk, void *state)
+{
+	rd_kafka_destroy_flags(state, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+}
+
+/* librdkafka up to now can lock itself out for good when a partition's offset is reset while its handle is destroyed (its issue 4514), so that happens
+ * on a thread of its own, which is left behind if it takes too long. It owns the client meanwhile. */
+static void destroy_handle(struct client *c)
+{
+	rd_kafka_t *rk = c->rk;
+	if (c->kind == CLIENT_WRITE)
+		rd_kafka_purge(rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
+	c->rk = NULL;
+	struct call *call = call_start(c, destroy_run, rk, NULL);
+	call_wait(call, DESTROY_MAX_MS);
+	call_release(call);
+}
+
 void client_unref(struct client *c)
 {
 	if (!c || atomic_fetch_sub_explicit(&c->refs, 1, memory_order_acq_rel) != 1)
 		return;
 	if (c->rk) {
-		if (c->kind == CLIENT_WRITE)
-			rd_kafka_purge(c->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT | RD_KAFKA_PURGE_F_NON_BLOCKING);
-		rd_kafka_destroy_flags(c->rk, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+		destroy_handle(c);
+		return;
 	}
 	pthread_mutex_destroy(&c->lock);
 	free(c->name);
