@@ -42,6 +42,11 @@ void cluster_notify(struct cluster *c, enum notice_level level, const char *fmt,
 bool cluster_offsets_of(struct cluster *c, struct client *client, struct cancel *cancel, const char *topic, const int32_t *partitions, size_t partition_n,
 	int64_t ts_ms, int64_t *ret, struct err *err);
 
+/* One partition, without waiting: the answer is there when call_wait says so, until call_release. False: an error. */
+struct offsets_call;
+struct call *offsets_call_start(struct cluster *c, struct client *client, const char *topic, int32_t partition, int64_t ts_ms, struct offsets_call **ret_state);
+bool offsets_call_answer(const struct offsets_call *o, int64_t *ret);
+
 /* For a call of one's own: metadata of one topic (or all). */
 struct metadata_call {
 	char *topic;                         /* NULL = all */

@@ -66,6 +66,20 @@ static struct offsets_call *offsets_new(struct cluster *c, const char *topic, co
 	return o;
 }
 
+struct call *offsets_call_start(struct cluster *c, struct client *client, const char *topic, int32_t partition, int64_t ts_ms, struct offsets_call **ret_state)
+{
+	*ret_state = offsets_new(c, topic, &partition, 1, ts_ms);
+	return call_start(client, offsets_call_run, *ret_state, offsets_call_drop);
+}
+
+bool offsets_call_answer(const struct offsets_call *o, int64_t *ret)
+{
+	if (o->code || o->list->elems[0].err)
+		return false;
+	*ret = o->list->elems[0].offset;
+	return true;
+}
+
 /* One wait before a request is tried again. False: cancelled, or no time is left (err is then what it was). */
 static bool retry_wait(struct cluster *c, struct client *client, struct cancel *cancel, int64_t start, struct err *err)
 {

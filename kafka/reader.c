@@ -292,6 +292,7 @@ static void reader_destroy(struct source *source)
 {
 	struct reader *r = (struct reader *)source;
 	call_release(r->topic_check);
+	call_release(r->silence_call);
 	if (r->larger)
 		drop_larger(r);
 	detach(r);

@@ -193,22 +193,30 @@ static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
 		r->silence_answers_n = 0;
 		return;
 	}
-	if (now - r->silence_mono_ms < SILENCE_EVERY_MS)
+	if (!r->silence_call) {
+		if (now - r->silence_mono_ms < SILENCE_EVERY_MS)
+			return;
+		r->silence_part = p->partition;
+		r->silence_mono_ms = now;
+		r->silence_call = offsets_call_start(r->cluster, r->client, r->topic, p->partition, CLUSTER_EARLIEST, &r->silence_state);
+		return;
+	}
+	if (!call_wait(r->silence_call, 0))
 		return;
 	int64_t low;
-	struct err ignored = ERR_INIT;
-	bool answered = cluster_offsets_of(r->cluster, r->client, r->cancel, r->topic, &p->partition, 1, CLUSTER_EARLIEST, &low, &ignored);
-	r->silence_mono_ms = time_mono_ms();
-	if (!answered || low > p->next) {
+	bool answered = offsets_call_answer(r->silence_state, &low);
+	call_release(r->silence_call);
+	r->silence_call = NULL;
+	if (!answered || r->silence_part != p->partition || r->silence_mono_ms < r->progress_mono_ms || low > p->next) {
 		r->silence_answers_n = 0;
-		p->ask_gap = answered;
+		p->ask_gap |= answered && r->silence_part == p->partition && low > p->next;
 		return;
 	}
 	r->silence_answers_n++;
 	if (silent_ms < (again ? SILENCE_AGAIN_MS : SILENCE_BAD_MS) || (!again && r->silence_answers_n < SILENCE_ANSWERS))
 		return;
 	r->silence_answers_n = 0;
-	r->progress_mono_ms = r->silence_mono_ms;
+	r->progress_mono_ms = now;
 	part_bad(r, p, p->next, "the broker sends it, but no record can be taken from it");
 }
 

@@ -89,7 +89,10 @@ struct reader {
 	struct call *topic_check;            /* metadata on its way */
 	struct metadata_call *topic_check_state;
 	int64_t leaderless_since_mono_ms;
-	int64_t silence_mono_ms;             /* last question during a silence */
+	struct call *silence_call;           /* the question to the leader of silence_part, on its way */
+	struct offsets_call *silence_state;
+	int32_t silence_part;
+	int64_t silence_mono_ms;             /* when it was asked */
 	int silence_answers_n;
 	bool told_open;                      /* open transactions were looked for */
 	int32_t *known_leaders;              /* by part index, to count changes */

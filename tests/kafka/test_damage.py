@@ -16,7 +16,7 @@ def topic(kafka, name):
     def make(codec="none"):
         kafka.create_topic(name)
         for i in range(BATCHES_N):
-            kafka.produce(name, [rec(f"{i * 10 + j:04}-" + "x" * 50) for j in range(10)], compression_type=codec, linger_ms=200)
+            kafka.produce(name, [rec(f"{i * 10 + j:04}-" + "x" * 50) for j in range(10)], compression_type=codec, linger_ms=1000, batch_num_messages=10)
         assert [(b.offset, b.records_n) for b in batches(kafka, name)] == [(10 * i, 10) for i in range(BATCHES_N)]
         return name
     yield make
