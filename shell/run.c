@@ -285,7 +285,6 @@ static bool dry_run(struct shell *sh, struct query *q, const char *sql, size_t l
 static void reset_counters(struct shell *sh)
 {
 	struct provider *p = session_provider(sh->session);
-	p->stats = (struct scan_stats){.message_n = 0};
 	atomic_store_explicit(&p->progress.planned_n, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->progress.passed_n, 0, memory_order_relaxed);
 	atomic_store_explicit(&p->progress.message_n, 0, memory_order_relaxed);

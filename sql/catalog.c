@@ -358,21 +358,28 @@ static void forget_bounds(struct catalog *c)
 	c->known_bounds_n = 0;
 }
 
+/* A new count begins. What was read while preparing (samples) is no statement's. */
+static void keep_stats(struct catalog *c)
+{
+	if (c->provider.stats.scan_n && !c->preparing)
+		c->last_stats = c->provider.stats;
+	memset(&c->provider.stats, 0, sizeof c->provider.stats);
+}
+
 void catalog_prepare_begin(struct catalog *c)
 {
 	forget_bounds(c);
+	keep_stats(c);
 	c->preparing = true;
 }
 
 void catalog_statement_begin(struct catalog *c)
 {
+	keep_stats(c);
 	c->preparing = false;
 	c->statement_n++;
 	c->provider.statement_n++;
 	c->now_ms = time_now_ms();
-	if (c->provider.stats.scan_n)
-		c->last_stats = c->provider.stats;
-	memset(&c->provider.stats, 0, sizeof c->provider.stats);
 	err_clear(&c->provider.last_error);
 }
 
