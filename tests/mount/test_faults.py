@@ -24,6 +24,12 @@ def take_down(proxy):
     proxy.cut()
 
 
+def has_open(reader, path):
+    """The tool's open has returned; @status counts it from when it was asked for."""
+    fds = f"/proc/{reader.proc.pid}/fd"
+    return path in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds) if os.path.islink(f"{fds}/{fd}")]
+
+
 def test_broker_away(kafka, kafka_cluster, wire):
     topic = kafka_cluster.topic()
     with Mounted(kafka.proxied, "timeout=3") as m:
@@ -31,7 +37,7 @@ def test_broker_away(kafka, kafka_cluster, wire):
         m.run(f"cat {seg} > /dev/null").ok()
         wait_until(lambda: os.path.exists(m.path(topic)), 10, "the topic")
         tail, follow = Reader(m, f"tail -n 0 -s 0.1 -f $M/{topic}/tail.ndjson"), Reader(m, f"cat $M/{topic}/follow")
-        wait_until(lambda: any(live.get("handles", 0) >= 2 for live in m.status()[1]), 10, "both to be open")
+        wait_until(lambda: has_open(tail, m.path(f"{topic}/tail.ndjson")) and has_open(follow, m.path(f"{topic}/follow")), 10, "both to be open")
         take_down(wire)
         got = m.run("cat $M/t/log/1/00000000000000010000.ndjson")
         assert got.code == 1 and b"Input/output error" in got.err and 2 < got.took_s < 6, (got.took_s, got.err)
