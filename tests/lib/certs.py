@@ -5,6 +5,7 @@
     cert.cert, cert.key, cert.both                  # paths; `both` is key + certificate in one file, as a PEM key store
     pki.issue("old", hosts=["localhost"], days=-1)  # expired yesterday
     Pki(other_folder).issue("client")               # of a CA that the broker does not know
+    sub = pki.intermediate("line 1 CA")             # a Pki whose own certificate pki signed; sub.ca belongs into the chain
 """
 import subprocess
 from dataclasses import dataclass
@@ -32,6 +33,14 @@ class Pki:
                  "-keyout", self._ca_key, "-out", self.ca, "-addext", "keyUsage=critical,keyCertSign,cRLSign")
         (self.folder / "db").write_text("")
         (self.folder / "serial").write_text("1000\n")
+
+    def intermediate(self, name):
+        sub = Pki(self.folder / name.replace(" ", "-"), name)
+        csr, ext = sub.folder / "ca.csr", sub.folder / "ca.ext"
+        _openssl("req", "-new", "-key", sub._ca_key, "-subj", f"/CN={name}", "-out", csr)
+        ext.write_text("basicConstraints=critical,CA:true,pathlen:0\nkeyUsage=critical,keyCertSign,cRLSign\n")
+        _openssl("x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self._ca_key, "-set_serial", 77, "-days", 30, "-extfile", ext, "-out", sub.ca)
+        return sub
 
     def issue(self, name, hosts=(), days=30):
         """Signs a certificate for CN=name; with days < 0 it expired that many days ago."""
