@@ -17,7 +17,7 @@
  *   offset deleted under the scan   OFFSET_OUT_OF_RANGE -> ask for the new start; ERR_GAP naming the lost range, or a notice and go on there
  *   end fell (truncated log)        EOF before the end -> ask for the end again; ERR_GAP / notice
  *   same record twice               offset <= last seen: dropped and counted
- *   damaged batch                   BAD_STRIKES errors at one position -> ERR_BAD_BATCH, or step +1 +2 +4 over it
+ *   damaged batch                   BAD_STRIKES errors at one position -> ERR_BAD_BATCH, or look for its end and go on there
  *   damaged record                  librdkafka fetches it for ever and says nothing: leaders that answer while nothing comes -> the same
  *   topic deleted                   librdkafka says nothing: metadata every TOPIC_CHECK_MS while it stalls or runs -> ERR_TOPIC_GONE
  *   no leader                       ERR_LEADER after the request timeout

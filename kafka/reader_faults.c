@@ -68,6 +68,52 @@ bool reader_part_short_end(struct reader *r, struct part *p)
 	return reader_part_gap(r, p);
 }
 
+/* Behind a damaged batch, whose end nobody tells: errors name at most where it begins, and a fetch at any offset inside brings all of it. So look at
+ * +1, +2, +4 .. until something can be read (or a batch that begins elsewhere fails), then halve the distance: not one good record is stepped over. */
+static void skip_done(struct reader *r, struct part *p)
+{
+	p->skipping = false;
+	p->bad_next = -1;
+	r->base.stats.gap_n += p->next - p->skip_from;
+	r->base.stats.passed_n += p->next - p->skip_from;
+	cluster_notify(r->cluster, NOTICE_WARNING, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were stepped over: their batch is damaged",
+		p->skip_from, p->next - 1, p->partition, r->topic);
+}
+
+static void skip_on(struct reader *r, struct part *p)
+{
+	if (p->skip_good <= p->skip_bad)
+		p->skip_good = -1;               /* what looked like the end was another damaged batch */
+	if (p->skip_good < 0) {
+		int64_t step = p->skip_bad == p->skip_from ? 1 : 2 * (p->skip_bad - p->skip_from);
+		if (step < p->end - p->skip_from)
+			p->next = p->skip_from + step;
+		else
+			p->skip_good = p->end;       /* nothing is wanted there: as good as readable */
+	}
+	if (p->skip_good >= 0)
+		p->next = p->skip_good - p->skip_bad > 1 ? p->skip_bad + (p->skip_good - p->skip_bad) / 2 : p->skip_good;
+	p->restart = true;
+	if (p->next >= p->end) {
+		p->next = p->end;
+		p->reached = true;
+		skip_done(r, p);
+	}
+}
+
+bool reader_part_readable(struct reader *r, struct part *p)
+{
+	if (!p->skipping)
+		return true;
+	if (p->next == p->skip_bad + 1) {
+		skip_done(r, p);
+		return true;
+	}
+	p->skip_good = p->next;
+	skip_on(r, p);
+	return false;
+}
+
 /* A verdict about what lies at the position: it cannot be read. */
 static void part_bad(struct reader *r, struct part *p, int64_t at, const char *text)
 {
@@ -76,27 +122,15 @@ static void part_bad(struct reader *r, struct part *p, int64_t at, const char *t
 		err_set(&r->failed, ERR_BAD_BATCH, "the batch at offset %" PRId64 " of partition %d of topic \"%s\" cannot be read: %s", at, p->partition, r->topic, text);
 		return;
 	}
-	if (at < p->next)
-		at = p->next;
-	if (!p->bad_step)
-		p->skip_from = at;
-	p->bad_step = p->bad_step ? p->bad_step * 2 : 1;
-	int64_t to = p->bad_step < p->end - at ? at + p->bad_step : p->end;
-	r->base.stats.gap_n += to - at;
-	r->base.stats.passed_n += to - p->next;
-	p->next = to;
-	p->restart = true;
-	if (p->next >= p->end) {
-		p->reached = true;
-		reader_tell_skipped(r, p);
+	if (!p->skipping) {
+		p->skipping = true;
+		p->skip_from = at > p->next ? at : p->next;
+		p->skip_good = -1;
+		r->base.stats.passed_n += p->skip_from - p->next;
+		p->next = p->skip_from;
 	}
-}
-
-void reader_tell_skipped(struct reader *r, struct part *p)
-{
-	p->bad_step = 0;
-	cluster_notify(r->cluster, NOTICE_WARNING, "offsets %" PRId64 "..%" PRId64 " of partition %d of topic \"%s\" were stepped over: a batch there is damaged",
-		p->skip_from, p->next - 1, p->partition, r->topic);
+	p->skip_bad = p->next;
+	skip_on(r, p);
 }
 
 /* librdkafka fetches a damaged batch again and again. What it parses behind one is garbage, offsets included, so it starts anew at our position. */
@@ -109,8 +143,12 @@ void reader_part_strike(struct reader *r, struct part *p, int64_t offset, const 
 	}
 	p->restart = true;
 	p->ask_gap = p->ask_end = false;
-	if (++p->bad_n >= BAD_STRIKES)
-		part_bad(r, p, p->bad_offset, text);
+	if (++p->bad_n < BAD_STRIKES)
+		return;
+	/* Another batch than the one whose end is looked for: that one ends before. */
+	if (p->skipping && p->bad_offset > p->skip_bad && p->bad_offset < p->next && !reader_part_readable(r, p))
+		return;
+	part_bad(r, p, p->bad_offset, text);
 }
 
 static void finish_topic_check(struct reader *r)
@@ -188,7 +226,7 @@ static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
 		if (r->parts[i].state == PART_RUNNING && r->parts[i].started && !r->parts[i].reached)
 			p = &r->parts[i];
 	}
-	bool again = p && p->bad_step;
+	bool again = p && p->skipping;
 	if (!p || silent_ms < (again ? SILENCE_EVERY_MS : SILENCE_LOOK_MS) || r->leaderless_since_mono_ms) {
 		r->silence_answers_n = 0;
 		return;

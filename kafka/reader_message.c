@@ -96,8 +96,8 @@ static void on_part_error(struct reader *r, struct part *p, const rd_kafka_messa
 	switch ((int)m->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
 		r->progress_mono_ms = time_mono_ms();
-		if (p->bad_step)
-			reader_tell_skipped(r, p);
+		if (!reader_part_readable(r, p))
+			break;
 		if (p->end == SCAN_END_NEVER)
 			return;
 		if (m->offset > p->next) {
@@ -141,7 +141,7 @@ void reader_on_message(rd_kafka_message_t *m, void *arg)
 {
 	struct reader *r = arg;
 	struct part *p = reader_part_find(r, m->partition);
-	if (!p || p->state != PART_RUNNING || r->failed.id)
+	if (!p || p->state != PART_RUNNING || p->restart || r->failed.id)
 		return;
 	if (m->err) {
 		on_part_error(r, p, m);
@@ -154,8 +154,10 @@ void reader_on_message(rd_kafka_message_t *m, void *arg)
 		s->duplicate_n++;
 		return;
 	}
-	if (p->bad_step)
-		reader_tell_skipped(r, p);
+	if (!reader_part_readable(r, p)) {
+		rd_kafka_yield(client_rk(r->client));
+		return;
+	}
 	if (m->offset >= p->end) {
 		s->outside_n++;
 		s->passed_n += p->end - p->next;

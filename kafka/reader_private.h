@@ -40,8 +40,10 @@ struct part {
 	int64_t bad_next;                    /* the position at which errors are counted, -1 = none */
 	int64_t bad_offset;                  /* what the first of them named */
 	int bad_n;                           /* errors there */
-	int64_t bad_step;                    /* the last step over a damaged batch; 0 = none since the last message */
+	bool skipping;                       /* looking for the end of a damaged batch */
 	int64_t skip_from;                   /* the first offset stepped over */
+	int64_t skip_bad;                    /* the largest offset known to be in the batch */
+	int64_t skip_good;                   /* the smallest known to be behind it, -1 = none yet */
 	bool restart;                        /* stop and start at next */
 };
 
@@ -107,7 +109,8 @@ void reader_on_message(rd_kafka_message_t *m, void *reader);           /* librdk
 bool reader_part_gap(struct reader *r, struct part *p);                /* offset out of range */
 bool reader_part_short_end(struct reader *r, struct part *p);          /* EOF before the frozen end */
 void reader_part_strike(struct reader *r, struct part *p, int64_t offset, const char *text);   /* librdkafka cannot read what is at offset */
-void reader_tell_skipped(struct reader *r, struct part *p);            /* the steps over a damaged batch end here */
+/* A fetch at p->next brought something. False: that was a look for the end of a damaged batch; drop it, the partition starts again at p->next. */
+bool reader_part_readable(struct reader *r, struct part *p);
 void reader_serve_topic_check(struct reader *r, bool stalled);
 void reader_serve_stall(struct reader *r);
 void reader_tell_open_transactions(struct reader *r);
