@@ -63,6 +63,7 @@ struct aggregate {
 	void (*save)(const void *state, struct buf *to);                                              /* appends */
 	bool (*load)(void *state, struct bytes from, struct agg_memory *memory, struct err *err);     /* state is empty; bytes that save did not write are ERR_STATE */
 	void (*finish)(void *state, struct agg_memory *memory);                                       /* NULL = keeps no heap memory */
+	bool ordered;                        /* the result depends on agg_at: whoever steps it must give real ones */
 	bool replaces_sqlite;                /* SQLite has one of this name (count, sum ..): not registered over it */
 };
 
