@@ -217,9 +217,10 @@ bool cursor_count_errors(struct cursor *c, struct err *err)
 	const char *text = row_error(c, false);
 	if (!text[0])
 		return true;
-	if (!c->again)
+	bool first = cursor_first_time(c);
+	if (first)
 		p->stats.decode_error_n++;
-	if (p->impl->bad_message && !c->again) {
+	if (p->impl->bad_message && first) {
 		struct bad_message bad = {
 			.cluster = c->table->stream->cluster, .topic = c->table->stream->topic, .partition = c->partition, .offset = r->offset, .ts_ms = r->ts_ms,
 			.stage = "decode", .text = text, .sample = record_value(r),

@@ -72,10 +72,52 @@ static void scan_close(struct cursor *c)
 	c->eof = true;
 }
 
+/* The next cursor of a feed table goes on with this one's decoder. */
+static void leave_decoder(struct cursor *c)
+{
+	struct table *t = c->table;
+	if (!t->feed || !c->decoder)
+		return;
+	struct spare_decoder *to = &t->spares[SPARE_DECODER_N - 1];
+	for (size_t i = 0; i < SPARE_DECODER_N; i++) {
+		if (!t->spares[i].decoder) {
+			to = &t->spares[i];
+			break;
+		}
+	}
+	decoder_destroy(to->decoder);
+	free(to->wanted);
+	*to = (struct spare_decoder){c->decoder, c->wanted, c->decoder_id, c->path_n};
+	c->decoder = NULL;
+	c->wanted = NULL;
+}
+
+/* One for the same columns. True: c->decoder is it. */
+static bool take_spare_decoder(struct cursor *c)
+{
+	struct table *t = c->table;
+	for (size_t i = 0; i < SPARE_DECODER_N; i++) {
+		struct spare_decoder *s = &t->spares[i];
+		if (!s->decoder || memcmp(s->wanted, c->wanted, t->stream->column_n * sizeof *c->wanted) != 0)
+			continue;
+		decoder_destroy(c->decoder);
+		free(c->wanted);
+		c->decoder = s->decoder;
+		c->wanted = s->wanted;
+		c->decoder_id = s->id;
+		c->path_n = s->path_n;
+		c->path_kept = s->path_n;
+		*s = (struct spare_decoder){0};
+		return true;
+	}
+	return false;
+}
+
 int cursor_close(sqlite3_vtab_cursor *base)
 {
 	struct cursor *c = (struct cursor *)base;
 	scan_close(c);
+	leave_decoder(c);
 	if (c->held.ranges) {
 		held_clear(&c->table->held);
 		c->table->held = c->held;
@@ -129,12 +171,13 @@ static bool prepare_columns(struct cursor *c, struct err *err)
 		value = headers = true;
 	c->need = (key ? SCAN_NEED_KEY : 0u) | (value ? SCAN_NEED_VALUE : 0u) | (headers ? SCAN_NEED_HEADERS : 0u);
 	c->payload = payload;
-	if (!payload || (same && c->decoder))
+	if (!payload || (same && c->decoder) || take_spare_decoder(c))
 		return true;
 	decoder_destroy(c->decoder);
 	c->decoder = decoder_create(s, c->wanted, err);
 	c->decoder_id = ++t->module->cursor_id;
 	c->path_n = 0;
+	c->path_kept = 0;
 	return c->decoder != NULL;
 }
 
@@ -165,6 +208,7 @@ bool cursor_widen(struct cursor *c, struct err *err)
 	c->decoder = wide;
 	c->decoder_id = ++c->table->module->cursor_id;
 	c->path_n = 0;
+	c->path_kept = 0;
 	c->payload = true;
 	size_t row = c->row;
 	set_record(c, c->record, c->partition);
@@ -247,11 +291,21 @@ static bool next_record(struct cursor *c, struct err *err)
 			c->partition = row->partition;
 		return true;
 	}
+	case PRODUCE_FEED:
+		feed_table_next(c->table->feed, &c->feed_at, &c->batch, &c->record);
+		if (c->record)
+			c->partition = c->batch->partition;
+		return true;
 	case PRODUCE_NOTHING:
 		break;
 	}
 	c->record = NULL;
 	return true;
+}
+
+bool cursor_first_time(struct cursor *c)
+{
+	return !c->again && (c->producer != PRODUCE_FEED || feed_table_first_time(c->table->feed, c->feed_at.n, c->row));
 }
 
 /* Row checks that we claimed, and those that save the decoding. */
@@ -291,6 +345,9 @@ static void report_too_large(struct cursor *c)
 {
 	struct provider *p = c->table->module->provider;
 	const struct record *r = c->record;
+	c->row = 0;
+	if (!cursor_first_time(c))
+		return;
 	p->stats.too_large_n++;              /* rows, not what was only sampled */
 	if (!p->impl->bad_message)
 		return;
@@ -469,6 +526,15 @@ static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct 
 	c->again = t->stream->kind == STREAM_CHANGELOG && c->filter_n > 0;
 	c->filter_n++;
 	c->check_rows = c->scan.ts_given || c->scan.time_given || c->scan.keyed;
+	if (t->feed) {
+		if (m->plans || c->scan.nothing)
+			return true;
+		c->producer = PRODUCE_FEED;
+		c->feed_at = (struct feed_place){0};
+		c->filter_rows = c->scan.prefilter.term_n > 0;
+		c->check_rows = c->check_rows || c->filter_rows;
+		return true;
+	}
 	if (m->plans)
 		return scan_ranges(&c->scan, t, err) && scan_explain(&c->scan, t, m->plans, err);
 	if (c->scan.nothing)

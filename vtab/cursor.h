@@ -3,6 +3,7 @@
 #define WEIR_VTAB_CURSOR_H
 
 #include "vtab/changelog.h"
+#include "vtab/feed.h"
 #include "vtab/held.h"
 #include "vtab/order.h"
 #include "vtab/scan.h"
@@ -14,6 +15,7 @@ enum producer {
 	PRODUCE_ORDERED,                     /* merged or falling order, read in pieces (order.c) */
 	PRODUCE_HELD,                        /* batches kept from an earlier xFilter of this cursor */
 	PRODUCE_CHANGELOG,
+	PRODUCE_FEED,                        /* what was pushed into a feed table */
 };
 
 struct cursor {
@@ -29,7 +31,8 @@ struct cursor {
 	bool *wanted;                        /* payload columns the query touches; all of stream->column_n */
 	bool payload;                        /* a decoder is needed */
 	uint64_t decoder_id;                 /* never given twice in a connection */
-	size_t path_n;                       /* paths added to the decoder */
+	int path_n;                          /* paths added to the decoder */
+	int path_kept;                       /* so many when this cursor took the decoder over: they were read with every record */
 	struct decoder *decoder;             /* kept while `wanted` stays the same */
 
 	enum producer producer;
@@ -44,6 +47,7 @@ struct cursor {
 	unsigned filter_n;
 	struct changelog *changelog;
 	size_t changelog_i, changelog_end;
+	struct feed_place feed_at;
 
 	bool eof;
 	struct batch *batch;                 /* of the record, one reference; NULL for changelog rows */
@@ -73,5 +77,7 @@ void result_field(sqlite3_context *context, const struct field *f, enum column_t
 /* The decoder of the current row takes all columns from now on (UPDATE reads what the plan did not name). */
 bool cursor_widen(struct cursor *c, struct err *err);
 bool cursor_count_errors(struct cursor *c, struct err *err);
+/* Trouble with the current row is to be counted: the same row was not given out before. */
+bool cursor_first_time(struct cursor *c);
 
 #endif

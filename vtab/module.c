@@ -10,6 +10,7 @@
 #include "core/time.h"
 #include "vtab/changelog.h"
 #include "vtab/cursor.h"
+#include "vtab/feed.h"
 #include "vtab/path_functions.h"
 #include "vtab/plan.h"
 
@@ -145,21 +146,15 @@ static bool complete_stream(struct module *m, struct stream *s, struct err *err)
 	return true;
 }
 
-static bool table_create(struct module *m, int argc, const char *const *argv, struct table **ret, struct err *err)
+/* Takes s, also on failure. */
+static bool table_create(struct module *m, struct stream *s, struct table **ret, struct err *err)
 {
-	struct stream *s = NULL;
-	if (!stream_from_args(argv[2], argc - 3, argv + 3, &s, err))
-		return false;
-	if (!complete_stream(m, s, err)) {
-		stream_destroy(s);
-		return false;
-	}
 	struct buf declaration = BUF_INIT;
 	declare_columns(s, &declaration);
 	int rc = sqlite3_declare_vtab(m->db, declaration.data);
 	buf_finish(&declaration);
 	if (rc != SQLITE_OK) {
-		err_set(err, ERR_OPTION, "the columns of \"%s\" cannot be declared: %s", argv[2], sqlite3_errmsg(m->db));
+		err_set(err, ERR_OPTION, "the columns of \"%s\" cannot be declared: %s", s->name, sqlite3_errmsg(m->db));
 		stream_destroy(s);
 		return false;
 	}
@@ -187,7 +182,13 @@ static int module_connect(sqlite3 *db, void *aux, int argc, const char *const *a
 	struct module *m = aux;
 	struct err err = ERR_INIT;
 	struct table *t = NULL;
-	if (!table_create(m, argc, argv, &t, &err)) {
+	struct stream *s = NULL;
+	bool ok = stream_from_args(argv[2], argc - 3, argv + 3, &s, &err);
+	if (ok && !complete_stream(m, s, &err)) {
+		stream_destroy(s);
+		ok = false;
+	}
+	if (!ok || !table_create(m, s, &t, &err)) {
 		module_fail(m, &err, ret_text);
 		return err_sqlite_code(&err);
 	}
@@ -204,6 +205,11 @@ static int module_create(sqlite3 *db, void *aux, int argc, const char *const *ar
 static int module_disconnect(sqlite3_vtab *base)
 {
 	struct table *t = (struct table *)base;
+	for (size_t i = 0; i < SPARE_DECODER_N; i++) {
+		decoder_destroy(t->spares[i].decoder);
+		free(t->spares[i].wanted);
+	}
+	feed_table_unref(t->feed);
 	*t->prev = t->next;
 	if (t->next)
 		t->next->prev = t->prev;
@@ -246,6 +252,46 @@ static const sqlite3_module methods = {
 	.xRename = module_rename,
 };
 
+/* ---- feed tables ---- */
+
+static int feed_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	struct module *m = aux;
+	struct err err = ERR_INIT;
+	struct table *t = NULL;
+	struct feed_table *f = feed_table_find(m, argv[2]);
+	if (!f)
+		err_set(&err, ERR_UNSUPPORTED, "\"%s\" is no feed: a live query makes its own", argv[2]);
+	if (!f || !table_create(m, stream_copy(feed_table_stream(f)), &t, &err)) {
+		module_fail(m, &err, ret_text);
+		return err_sqlite_code(&err);
+	}
+	t->feed = feed_table_ref(f);
+	*ret = &t->base;
+	return SQLITE_OK;
+}
+
+static int feed_create_table(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	return feed_connect(db, aux, argc, argv, ret, ret_text);
+}
+
+static const sqlite3_module feed_methods = {
+	.iVersion = 2,
+	.xCreate = feed_create_table,
+	.xConnect = feed_connect,
+	.xBestIndex = plan_best_index,
+	.xDisconnect = module_disconnect,
+	.xDestroy = module_disconnect,
+	.xOpen = cursor_open,
+	.xClose = cursor_close,
+	.xFilter = cursor_filter,
+	.xNext = cursor_next,
+	.xEof = cursor_eof,
+	.xColumn = cursor_column,
+	.xRowid = cursor_rowid,
+};
+
 static void module_destroy(void *arg)
 {
 	struct module *m = arg;
@@ -255,25 +301,35 @@ static void module_destroy(void *arg)
 	free(m);
 }
 
-/* How vtab_collect_plans reaches the module of a connection without a global: SQLite keeps it as the function's user data, and pointers
- * pass through SQL only by sqlite3_bind_pointer. */
-static const char plan_function[] = "weir_collect_plans";
-static const char plan_pointer[] = "weir scan plans";
+/* How a call reaches the module of a connection without a global: SQLite keeps it as a function's user data, and pointers pass through SQL only
+ * by sqlite3_bind_pointer. */
+static const char module_function[] = "weir_module";
+static const char module_pointer[] = "weir module";
 
-static void collect_plans(sqlite3_context *context, int argc, sqlite3_value **argv)
+static void tell_module(sqlite3_context *context, int argc, sqlite3_value **argv)
 {
-	struct module *m = sqlite3_user_data(context);
-	m->plans = sqlite3_value_pointer(argv[0], plan_pointer);
+	struct module **to = sqlite3_value_pointer(argv[0], module_pointer);
+	if (to)
+		*to = sqlite3_user_data(context);
+}
+
+struct module *module_of(sqlite3 *db)
+{
+	struct module *m = NULL;
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(db, "SELECT weir_module(?)", -1, &stmt, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_pointer(stmt, 1, &m, module_pointer, NULL);
+	sqlite3_step(stmt);
+	sqlite3_finalize(stmt);
+	return m;
 }
 
 void vtab_collect_plans(sqlite3 *db, struct scan_plan_list *list)
 {
-	sqlite3_stmt *stmt = NULL;
-	if (sqlite3_prepare_v2(db, "SELECT weir_collect_plans(?)", -1, &stmt, NULL) != SQLITE_OK)
-		return;
-	sqlite3_bind_pointer(stmt, 1, list, plan_pointer, NULL);
-	sqlite3_step(stmt);
-	sqlite3_finalize(stmt);
+	struct module *m = module_of(db);
+	if (m)
+		m->plans = list;
 }
 
 bool vtab_register(sqlite3 *db, struct provider *provider, struct err *err)
@@ -283,7 +339,8 @@ bool vtab_register(sqlite3 *db, struct provider *provider, struct err *err)
 	m->provider = provider;
 	/* On failure SQLite has called module_destroy already. */
 	if (sqlite3_create_module_v2(db, "kafka", &methods, m, module_destroy) != SQLITE_OK || !path_functions_register(m) ||
-	    sqlite3_create_function(db, plan_function, 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, m, collect_plans, NULL, NULL) != SQLITE_OK)
+	    sqlite3_create_module_v2(db, "kafka_feed", &feed_methods, m, NULL) != SQLITE_OK ||
+	    sqlite3_create_function(db, module_function, 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, m, tell_module, NULL, NULL) != SQLITE_OK)
 		return err_set(err, ERR_INTERNAL, "the module kafka cannot be registered: %s", sqlite3_errmsg(db));
 	return true;
 }

@@ -207,11 +207,23 @@ static void call(sqlite3_context *context, sqlite3_value **argv, enum path_kind 
 			return;
 		}
 		*memo = (struct path_memo){.decoder_id = c->decoder_id, .slot = path ? decoder_add_path(c->decoder, bytes_str(path)) : -1, .from_load_n = c->load_n};
-		c->path_n += path != NULL;
+		if (memo->slot >= c->path_n)
+			c->path_n = memo->slot + 1;
 		free(path);
+		/* A decoder kept from an earlier scan has read it in the current message already. */
+		bool known = memo->slot >= 0 && memo->slot < c->path_kept;
+		if (known)
+			memo->from_load_n = 0;
 		sqlite3_set_auxdata(context, 1, memo, sqlite3_free);
-		fallback(context, m, kind, argv, true);
-		return;
+		if (!known) {
+			fallback(context, m, kind, argv, true);
+			return;
+		}
+		memo = sqlite3_get_auxdata(context, 1);
+		if (!memo) {
+			fallback(context, m, kind, argv, true);
+			return;
+		}
 	}
 	if (memo->slot < 0 || c->load_n <= memo->from_load_n) {
 		fallback(context, m, kind, argv, true);

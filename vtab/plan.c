@@ -11,6 +11,8 @@
 enum {
 	COST_OPEN = 2000,                    /* opening a scan is a network round trip: a topic belongs in the outer loop */
 	ROWS_UNKNOWN = 1000000,
+	FEED_ROWS = 100,
+	COST_FEED = 1000000000,              /* more than any table without statistics: a feed belongs in the outer loop, once a chunk */
 };
 
 int plan_alias(int column)
@@ -41,6 +43,9 @@ struct choice {
 static struct choice choose(const struct table *t, sqlite3_index_info *info, int i, int column, int op)
 {
 	const struct choice no = {0};
+	/* A feed has no ranges to narrow: SQLite compares places as cheaply as we do. */
+	if (t->feed && (column == PLAN_ROWID || column == HIDDEN_PARTITION || column == HIDDEN_OFFSET))
+		return no;
 	bool eq = op == SQLITE_INDEX_CONSTRAINT_EQ;
 	bool changelog = t->stream->kind == STREAM_CHANGELOG;
 	bool binary = false;
@@ -71,7 +76,7 @@ static struct choice choose(const struct table *t, sqlite3_index_info *info, int
 	if (!changelog && !t->multi_row && is_range(op) && number_filter_possible(t->stream->columns[payload_column(column)].type))
 		return (struct choice){.take = true};
 	/* In a join, an index over what is held in memory answers an equality, whatever the format. */
-	if (changelog || !(prefilter_possible(t->stream, payload_column(column)) || (eq && binary)))
+	if (changelog || !(prefilter_possible(t->stream, payload_column(column)) || (eq && binary && !t->feed)))
 		return no;
 	return (struct choice){.take = (eq && binary) || op == SQLITE_INDEX_CONSTRAINT_LIKE || op == SQLITE_INDEX_CONSTRAINT_GLOB, .list = eq};
 }
@@ -89,7 +94,7 @@ static bool order_by_time(struct table *t)
 static bool choose_order(struct table *t, const sqlite3_index_info *info, bool one_partition, struct plan_order *ret)
 {
 	struct plan_order order = {0};
-	if (t->stream->kind == STREAM_CHANGELOG || info->nOrderBy == 0)
+	if (t->feed || t->stream->kind == STREAM_CHANGELOG || info->nOrderBy == 0)
 		return false;
 	for (int i = 0; i < info->nOrderBy; i++) {
 		int direction = info->aOrderBy[i].desc ? -1 : 1;
@@ -149,14 +154,15 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
  *   any payload column =               the index over rows held in memory, for the inner table of a join       yes
  *   LIMIT, OFFSET                      how much to fetch first; never omitted: SQLite counts          yes
  *
+ * A feed table takes _ts, _time, _key and payload columns as filters of its records, no more; it claims no order.
  * A changelog table takes _key and its key column (a look-up), and _ts for the check of its type; all else must see the last values only. */
 int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	struct table *t = (struct table *)base;
 	struct buf text = BUF_INIT;
 	buf_addf(&text, "%016llx", (unsigned long long)info->colUsed);
-	double rows = t->row_estimate >= 0 ? (double)t->row_estimate : ROWS_UNKNOWN;
-	double cost = COST_OPEN;
+	double rows = t->feed ? FEED_ROWS : t->row_estimate >= 0 ? (double)t->row_estimate : ROWS_UNKNOWN;
+	double cost = t->feed ? COST_FEED : COST_OPEN;
 	bool partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false, payload_eq = false;
 	int argument_n = 0;
 
@@ -167,7 +173,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		struct choice choice = {0};
 		if (is_limit) {
 			column = c->op == SQLITE_INDEX_CONSTRAINT_LIMIT ? PLAN_LIMIT : PLAN_OFFSET;
-			choice.take = true;
+			choice.take = !t->feed;
 		} else {
 			choice = choose(t, info, i, column, c->op);
 		}

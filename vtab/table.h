@@ -6,7 +6,8 @@
  *   cursor.c   rows out of batches                                        columns.c  hidden columns and fields -> SQLite values
  *   scan.c     offset ranges, frozen bounds, time -> offset              order.c    rows in descending or merged offset order
  *   prefilter.c  rejecting messages by their bytes                       changelog.c  last value per key
- *   update.c   INSERT, DELETE, UPDATE                                     path_functions.c  ->, ->>, json_extract on _value */
+ *   update.c   INSERT, DELETE, UPDATE                                     path_functions.c  ->, ->>, json_extract on _value
+ *   feed.c     tables whose records are pushed in */
 #ifndef WEIR_VTAB_TABLE_H
 #define WEIR_VTAB_TABLE_H
 
@@ -72,15 +73,27 @@ struct module {
 	struct frozen *frozen;
 	struct detected *detected;
 	struct table *tables;                /* all connected */
+	struct feed_table *feeds;                  /* all that have an owner */
 	struct cursor *cursors;              /* all open */
 	sqlite3 *json_db;                    /* path_functions.c: where SQLite's own functions answer */
 	sqlite3_stmt *json_fallback[3];
 };
 
+/* A decoder that a closed cursor left to the next one: a feed's statement is reset and stepped for every chunk. */
+struct spare_decoder {
+	struct decoder *decoder;
+	bool *wanted;                        /* as in struct cursor */
+	uint64_t id;
+	int path_n;
+};
+enum { SPARE_DECODER_N = 4 };
+
 struct table {
 	sqlite3_vtab base;                   /* first, SQLite's */
 	struct module *module;
 	struct stream *stream;
+	struct feed_table *feed;                   /* a feed table: where its records are; NULL = a topic */
+	struct spare_decoder spares[SPARE_DECODER_N];   /* of a feed table */
 	struct table *next, **prev;          /* module's list */
 	bool multi_row;                      /* a record may give several rows */
 	bool key_column_whole;               /* some column is the whole key as text */
@@ -94,6 +107,7 @@ struct table {
 };
 
 /* module.c */
+struct module *module_of(sqlite3 *db);                                 /* of the connection; NULL = it has none */
 int table_fail(struct table *t, const struct err *err);                /* sets zErrMsg and provider->last_error; gives the SQLite code */
 void module_fail(struct module *m, const struct err *err, char **ret_text);
 int err_sqlite_code(const struct err *err);
