@@ -85,7 +85,12 @@ uint64_t held_hash_field(const struct field *f)
 
 bool held_matches(const struct held *h, const struct scan_range *ranges, size_t range_n)
 {
-	return h->ranges && h->range_n == range_n && memcmp(h->ranges, ranges, range_n * sizeof *ranges) == 0;
+	if (!h->ranges || h->range_n != range_n)
+		return false;
+	for (size_t i = 0; i < range_n; i++)
+		if (h->ranges[i].partition != ranges[i].partition || h->ranges[i].start != ranges[i].start || h->ranges[i].end != ranges[i].end)
+			return false;
+	return true;
 }
 
 static void drop_index(struct held *h)
