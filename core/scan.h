@@ -5,7 +5,7 @@
 #include "core/batch.h"
 #include "core/cancel.h"
 
-#define SCAN_END_NEVER INT64_MAX         /* scan_range.end of a live read */
+#define SCAN_END_NEVER INT64_MAX         /* scan_range.end of an endless read */
 
 struct scan_range {
 	int32_t partition;
@@ -37,6 +37,7 @@ struct scan_request {
 	size_t range_n;
 	unsigned need;                       /* enum scan_need bits: what is copied at all */
 	enum scan_order order;
+	bool live;                           /* a live query's: waits for brokers for ever, reads partitions added later (core/source.h) */
 	int64_t row_hint;                    /* rows the caller expects to take, 0 = all: the first fetch is sized by it */
 	struct scan_filter filter;
 	size_t max_message_bytes;            /* 0 = the default, 16 MiB; larger ones come with too_large set */

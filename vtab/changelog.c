@@ -7,6 +7,7 @@
 #include <string.h>
 #include "core/alloc.h"
 #include "core/hash.h"
+#include "vtab/follow.h"
 #include "vtab/scan.h"
 
 struct changelog {
@@ -17,7 +18,7 @@ struct changelog {
 	size_t slot_n;                       /* a power of two */
 	size_t bytes;                        /* of all blocks */
 	int64_t keyless_n;                   /* records without a key: they belong to no row */
-	bool whole;                          /* false: only some keys were read */
+	bool sorted;                         /* rows are in (partition, offset) order */
 };
 
 static struct bytes row_key(const struct changelog_row *r)
@@ -66,6 +67,7 @@ static bool row_set(struct changelog *c, struct changelog_row *row, const struct
 	row->block = block;
 	row->record = *r;
 	row->partition = partition;
+	row->told = false;
 	memcpy(block, r->key, r->key_len);
 	row->record.key = block;
 	row->record.value = r->value ? block + r->key_len : NULL;
@@ -84,20 +86,12 @@ struct loading {
 	const struct scan *scan;             /* only its keys; NULL = all */
 };
 
-static bool load_record(void *arg, struct batch *b, const struct record *r, struct err *err)
+static bool put(struct changelog *c, int32_t partition, const struct record *r, struct err *err)
 {
-	struct loading *l = arg;
-	struct changelog *c = l->log;
-	if (!r->key) {
-		c->keyless_n++;
-		return true;
-	}
-	if (l->scan && !scan_key_matches(l->scan, record_key(r)))
-		return true;
 	size_t slot = slot_of(c, record_key(r));
 	if (c->slots[slot]) {
 		struct changelog_row *row = &c->rows[c->slots[slot] - 1];
-		return !newer(r, b->partition, row) || row_set(c, row, r, b->partition, err);
+		return !newer(r, partition, row) || row_set(c, row, r, partition, err);
 	}
 	if (c->row_n == UINT32_MAX - 1)
 		return err_set(err, ERR_LIMIT, "a changelog table of more than %u keys", UINT32_MAX - 1);
@@ -106,12 +100,64 @@ static bool load_record(void *arg, struct batch *b, const struct record *r, stru
 		c->rows = xreallocarray(c->rows, c->row_cap, sizeof *c->rows);
 	}
 	c->rows[c->row_n] = (struct changelog_row){0};
-	if (!row_set(c, &c->rows[c->row_n], r, b->partition, err))
+	if (!row_set(c, &c->rows[c->row_n], r, partition, err))
 		return false;
 	c->slots[slot] = (uint32_t)++c->row_n;
 	if (2 * c->row_n > c->slot_n)
 		rehash(c, 2 * c->slot_n);
 	return true;
+}
+
+static bool load_record(void *arg, struct batch *b, const struct record *r, struct err *err)
+{
+	struct loading *l = arg;
+	if (!r->key) {
+		l->log->keyless_n++;
+		return true;
+	}
+	return (l->scan && !scan_key_matches(l->scan, record_key(r))) || put(l->log, b->partition, r, err);
+}
+
+/* The last row takes the place of the removed one. */
+static void drop_row(struct changelog *c, size_t slot)
+{
+	size_t mask = c->slot_n - 1, row = c->slots[slot] - 1, last = c->row_n - 1;
+	if (row != last)
+		c->slots[slot_of(c, row_key(&c->rows[last]))] = (uint32_t)(row + 1);
+	c->bytes -= (size_t)c->rows[row].record.key_len + c->rows[row].record.value_len + c->rows[row].record.headers_len;
+	free(c->rows[row].block);
+	c->rows[row] = c->rows[last];
+	c->row_n--;
+	/* Keys that were pushed behind the free slot by others move up, or they would not be found. */
+	for (size_t i = (slot + 1) & mask; c->slots[i]; i = (i + 1) & mask) {
+		struct bytes key = row_key(&c->rows[c->slots[i] - 1]);
+		size_t home = (size_t)hash_bytes(key.data, key.len) & mask;
+		if (((i - home) & mask) >= ((i - slot) & mask)) {
+			c->slots[slot] = c->slots[i];
+			slot = i;
+		}
+	}
+	c->slots[slot] = 0;
+}
+
+bool changelog_apply(struct changelog *c, int32_t partition, const struct record *r, struct err *err)
+{
+	if (!r->key) {
+		c->keyless_n++;
+		return true;
+	}
+	c->sorted = false;
+	if (r->value || r->too_large)
+		return put(c, partition, r, err);
+	size_t slot = slot_of(c, record_key(r));
+	if (c->slots[slot] && newer(r, partition, &c->rows[c->slots[slot] - 1]))
+		drop_row(c, slot);
+	return true;
+}
+
+bool changelog_in_use(const struct changelog *c)
+{
+	return c->refs > 1;
 }
 
 static int compare_place(int32_t pa, int64_t oa, int32_t pb, int64_t ob)
@@ -140,6 +186,7 @@ static void seal(struct changelog *c)
 	c->row_n = kept;
 	if (kept)
 		qsort(c->rows, kept, sizeof *c->rows, compare_rows);
+	c->sorted = true;
 	size_t slot_n = 64;
 	while (slot_n < 2 * kept)
 		slot_n *= 2;
@@ -162,7 +209,6 @@ static bool load(struct table *t, const struct scan *keys, struct changelog **re
 	bool ok = scan_ranges(&all, t, err);
 	struct changelog *c = xcalloc(1, sizeof *c);
 	c->refs = 1;
-	c->whole = !keys;
 	rehash(c, 64);
 	struct loading loading = {c, keys};
 	struct scan_request request = {
@@ -184,6 +230,11 @@ static bool load(struct table *t, const struct scan *keys, struct changelog **re
 	return true;
 }
 
+bool changelog_load(struct table *t, struct changelog **ret, struct err *err)
+{
+	return load(t, NULL, ret, err);
+}
+
 static bool partitioner_known(struct table *t, struct err *err, bool *ret)
 {
 	const struct frozen *f = NULL;
@@ -196,7 +247,8 @@ static bool partitioner_known(struct table *t, struct err *err, bool *ret)
 
 bool changelog_open(struct table *t, const struct scan *scan, struct changelog **ret, size_t *ret_from, size_t *ret_end, struct err *err)
 {
-	if (!t->changelog && scan->keyed && !t->changelog_part) {
+	struct changelog *c = follow_state(t);
+	if (!c && !t->changelog && scan->keyed && !t->changelog_part) {
 		bool known;
 		if (!partitioner_known(t, err, &known))
 			return false;
@@ -209,11 +261,11 @@ bool changelog_open(struct table *t, const struct scan *scan, struct changelog *
 			return true;
 		}
 	}
-	if (!t->changelog && !load(t, NULL, &t->changelog, err))
+	if (!c && !t->changelog && !load(t, NULL, &t->changelog, err))
 		return false;
-	t->row_estimate = (int64_t)t->changelog->row_n;
-	struct changelog *c = changelog_ref(t->changelog);
-	*ret = c;
+	c = c ? c : t->changelog;
+	t->row_estimate = (int64_t)c->row_n;
+	*ret = changelog_ref(c);
 	*ret_from = 0;
 	*ret_end = c->row_n;
 	if (scan->keyed && scan->key_n == 1) {
@@ -229,10 +281,20 @@ const struct changelog_row *changelog_at(const struct changelog *c, size_t i)
 	return &c->rows[i];
 }
 
+bool changelog_first_time(struct changelog *c, size_t i)
+{
+	bool first = !c->rows[i].told;
+	c->rows[i].told = true;
+	return first;
+}
+
 const struct changelog_row *changelog_find(const struct changelog *c, int32_t partition, int64_t offset)
 {
 	size_t lo = 0, hi = c->row_n;
-	while (lo < hi) {
+	for (size_t i = 0; !c->sorted && i < c->row_n; i++)
+		if (c->rows[i].partition == partition && c->rows[i].record.offset == offset)
+			return &c->rows[i];
+	while (c->sorted && lo < hi) {
 		size_t middle = lo + (hi - lo) / 2;
 		const struct changelog_row *r = &c->rows[middle];
 		int order = compare_place(r->partition, r->record.offset, partition, offset);

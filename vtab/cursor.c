@@ -305,7 +305,11 @@ static bool next_record(struct cursor *c, struct err *err)
 
 bool cursor_first_time(struct cursor *c)
 {
-	return !c->again && (c->producer != PRODUCE_FEED || feed_table_first_time(c->table->feed, c->feed_at.n, c->row));
+	if (c->producer == PRODUCE_FEED)
+		return feed_table_first_time(c->table->feed, c->feed_at.n, c->row);
+	if (c->producer == PRODUCE_CHANGELOG)
+		return changelog_first_time(c->changelog, c->changelog_i - 1);
+	return !c->again;
 }
 
 /* Row checks that we claimed, and those that save the decoding. */
@@ -523,8 +527,7 @@ static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct 
 		return false;
 	c->filter_rows = false;
 	c->indexed = false;
-	c->again = t->stream->kind == STREAM_CHANGELOG && c->filter_n > 0;
-	c->filter_n++;
+	c->again = false;
 	c->check_rows = c->scan.ts_given || c->scan.time_given || c->scan.keyed;
 	if (t->feed) {
 		if (m->plans || c->scan.nothing)

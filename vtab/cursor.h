@@ -44,7 +44,6 @@ struct cursor {
 	const struct held_row *held_row;     /* the index is used: the row given out last */
 	bool indexed;
 	bool again;                          /* the same records were given out before: their errors are counted */
-	unsigned filter_n;
 	struct changelog *changelog;
 	size_t changelog_i, changelog_end;
 	struct feed_place feed_at;

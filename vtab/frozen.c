@@ -39,7 +39,7 @@ bool scan_open(struct module *m, const char *cluster, const struct scan_request 
 		return false;
 	int64_t planned = 0;
 	for (size_t i = 0; i < request->range_n; i++)
-		planned += request->ranges[i].end - request->ranges[i].start;
+		planned += request->ranges[i].end != SCAN_END_NEVER ? request->ranges[i].end - request->ranges[i].start : 0;
 	p->stats.scan_n++;
 	p->stats.planned_n += planned;
 	add_relaxed(&p->progress.planned_n, planned);

@@ -7,7 +7,7 @@
  *   scan.c     offset ranges, frozen bounds, time -> offset              order.c    rows in descending or merged offset order
  *   prefilter.c  rejecting messages by their bytes                       changelog.c  last value per key
  *   update.c   INSERT, DELETE, UPDATE                                     path_functions.c  ->, ->>, json_extract on _value
- *   feed.c     tables whose records are pushed in */
+ *   feed.c     tables whose records are pushed in                        follow.c  changelog tables of live queries */
 #ifndef WEIR_VTAB_TABLE_H
 #define WEIR_VTAB_TABLE_H
 
@@ -73,7 +73,8 @@ struct module {
 	struct frozen *frozen;
 	struct detected *detected;
 	struct table *tables;                /* all connected */
-	struct feed_table *feeds;                  /* all that have an owner */
+	struct feed_table *feeds;            /* all that have an owner */
+	struct follow *follows;              /* changelog topics kept up to date */
 	struct cursor *cursors;              /* all open */
 	sqlite3 *json_db;                    /* path_functions.c: where SQLite's own functions answer */
 	sqlite3_stmt *json_fallback[3];
@@ -92,7 +93,7 @@ struct table {
 	sqlite3_vtab base;                   /* first, SQLite's */
 	struct module *module;
 	struct stream *stream;
-	struct feed_table *feed;                   /* a feed table: where its records are; NULL = a topic */
+	struct feed_table *feed;             /* a feed table: where its records are; NULL = a topic */
 	struct spare_decoder spares[SPARE_DECODER_N];   /* of a feed table */
 	struct table *next, **prev;          /* module's list */
 	bool multi_row;                      /* a record may give several rows */

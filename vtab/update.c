@@ -19,6 +19,7 @@
 #include "core/headers.h"
 #include "core/time.h"
 #include "vtab/changelog.h"
+#include "vtab/follow.h"
 #include "vtab/scan.h"
 #include "vtab/lexer.h"
 
@@ -372,9 +373,9 @@ static bool write_row(struct table *t, sqlite3_value *const *columns, const bool
 /* The key of a changelog row by its rowid, and its partition: what replaces a row goes where the row is, whoever partitioned it. */
 static bool key_of_row(struct table *t, int64_t rowid, struct bytes *ret, int32_t *ret_partition, struct err *err)
 {
-	const struct changelog *states[] = {t->changelog, t->changelog_part};
+	const struct changelog *states[] = {follow_state(t), t->changelog, t->changelog_part};
 	const struct changelog_row *row = NULL;
-	for (size_t i = 0; i < 2 && !row; i++)
+	for (size_t i = 0; i < sizeof states / sizeof *states && !row; i++)
 		if (states[i] && rowid >= 0)
 			row = changelog_find(states[i], (int32_t)(rowid >> 48), rowid & (((int64_t)1 << 48) - 1));
 	if (!row)

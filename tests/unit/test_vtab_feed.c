@@ -3,6 +3,7 @@
 #include "support/vtab_fixture.h"
 #include "codec/codec.h"
 #include "vtab/feed.h"
+#include "vtab/follow.h"
 #include "vtab/table.h"
 
 static struct feed_table *feed;
@@ -274,6 +275,103 @@ static void test_connected_again(void **state)
 	feed_table_clear(feed);
 }
 
+/* Updates are seen by the steps after them; nothing is loaded again. */
+static void test_followed_table(void **state)
+{
+	struct fake_topic *t = fake_topic_add(fake, "plants", 2);
+	struct err err = ERR_INIT;
+	struct follow *f = NULL, *again = NULL;
+	for (int i = 0; i < 40; i++) {
+		char key[16];
+		snprintf(key, sizeof key, "k%d", i % 20);
+		fake_add(t, i % 2, -1, 1000 + i, key, i < 20 ? "{\"vendor\": \"old\"}" : "{\"vendor\": \"KUKA\"}");
+	}
+	run("CREATE VIRTUAL TABLE plants USING kafka('plants', format = 'json', plant TEXT PRIMARY KEY, vendor TEXT)");
+	assert_false(vtab_changelog_follow(db, "events", &f, &err));
+	assert_int_equal(err.id, ERR_OPTION);
+	err_clear(&err);
+	assert_true(vtab_changelog_follow(db, "plants", &f, &err));
+	assert_true(vtab_changelog_follow(db, "Plants", &again, &err));
+	assert_ptr_equal(f, again);
+	vtab_changelog_unfollow(again);
+	int64_t read = 40;
+	size_t applied = 7;
+	sqlite3_stmt *stmt = NULL;
+	assert_int_equal(sqlite3_prepare_v2(db, "SELECT p.vendor FROM events e LEFT JOIN plants p ON p.plant = e._key", -1, &stmt, NULL), SQLITE_OK);
+	static const struct {
+		const char *key, *value, *seen;          /* key NULL: no change */
+	} steps[] = {{NULL, NULL, "KUKA"}, {"k0", "{\"vendor\": \"ABB\"}", "ABB"}, {"k0", NULL, NULL}, {"k1", "{}", NULL}, {"k0", "{\"vendor\": \"new\"}", "new"}};
+	int64_t opens = fake->open_n;
+	fake->provider.stats = (struct scan_stats){0};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		if (steps[i].key) {
+			fake_add(t, 0, -1, 5000 + (int64_t)i, steps[i].key, steps[i].value);
+			read++;
+		}
+		fake->provider.statement_n++;            /* other statements come and go */
+		assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+		assert_int_equal(applied, steps[i].key != NULL);
+		push_value("k0", "{}", false);
+		assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
+		const char *vendor = (const char *)sqlite3_column_text(stmt, 0);
+		assert_true(vendor ? steps[i].seen && strcmp(vendor, steps[i].seen) == 0 : !steps[i].seen);
+		/* A table in use waits. */
+		fake_add(t, 1, -1, 6000, "other", "{}");
+		assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+		assert_int_equal(applied, 0);
+		assert_int_equal(sqlite3_reset(stmt), SQLITE_OK);
+		assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+		feed_table_clear(feed);
+		read++;
+	}
+	sqlite3_finalize(stmt);
+	assert_int_equal(fake->provider.stats.message_n, read - 40);
+	assert_int_equal(fake->open_n, opens);
+	expect("SELECT count(*), count(vendor) FROM plants", "21|19");
+	assert_int_equal(fake->open_n, 0);
+	/* Much churn: every key stays findable. */
+	uint32_t x = 7;
+	bool alive[300] = {false};
+	for (int i = 0; i < 20000; i++) {
+		char key[16];
+		x = x * 1664525 + 1013904223;
+		int k = (int)(x >> 16) % 300;
+		alive[k] = x >> 8 & 1;
+		snprintf(key, sizeof key, "churn%d", k);
+		fake_add(t, k % 2, -1, 9000 + i, key, alive[k] ? "{\"vendor\": \"x\"}" : NULL);
+	}
+	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+	assert_int_equal(applied, 20000);
+	int n = 21;
+	for (int k = 0; k < 300; k++) {
+		char sql[80];
+		snprintf(sql, sizeof sql, "SELECT count(*) FROM plants WHERE plant = 'churn%d'", k);
+		expect(sql, alive[k] ? "1" : "0");
+		n += alive[k];
+	}
+	char count[16];
+	snprintf(count, sizeof count, "%d", n);
+	expect("SELECT count(*) FROM plants", count);
+	/* A bad value is told once, not at each step. */
+	fake_add(t, 0, -1, 99999, "k5", "{\"vendor\": ");
+	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+	int64_t bad = fake->bad_n;
+	expect("SELECT vendor FROM plants WHERE plant = 'k5'", "NULL");
+	expect("SELECT vendor FROM plants WHERE plant = 'k5'", "NULL");
+	assert_int_equal(fake->bad_n, bad + 1);
+	fake->fail_after = 1;
+	fake_add(t, 0, -1, 99999, "k5", "{}");
+	assert_false(vtab_changelog_poll(db, 0, &applied, &err));
+	assert_int_equal(err.id, ERR_BROKER);
+	assert_null(vtab_changelog_source(f));
+	err_clear(&err);
+	assert_false(vtab_changelog_poll(db, 0, &applied, &err));
+	fake->fail_after = 0;
+	vtab_changelog_unfollow(f);
+	expect("SELECT count(*) FROM plants", count);
+	assert_int_equal(fake->open_n, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_trouble_is_counted_once),
 		cmocka_unit_test(test_explode),
 		cmocka_unit_test(test_outer_loop),
+		cmocka_unit_test(test_followed_table),
 		cmocka_unit_test(test_connected_again),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);

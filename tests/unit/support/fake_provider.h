@@ -169,6 +169,9 @@ static enum source_status fake_next(struct source *source, int wait_ms, struct b
 		}
 		tried++;
 	}
+	for (size_t i = 0; i < s->range_n; i++)
+		if (s->ranges[i].end == SCAN_END_NEVER)
+			return SOURCE_IDLE;
 	return SOURCE_END;
 }
 

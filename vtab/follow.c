@@ -1,0 +1,164 @@
+/* vtab/follow.h. The state is loaded as a statement's is, to the ends frozen then, and the endless source begins at exactly these ends. */
+#include "vtab/follow.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "core/time.h"
+#include "vtab/changelog.h"
+#include "vtab/scan.h"
+
+struct follow {
+	int refs;
+	struct module *module;
+	struct follow *next, **prev;         /* module's list */
+	char *cluster;                       /* NULL = current */
+	char *topic;
+	struct changelog *log;
+	struct source *source;               /* NULL = no more changes */
+	struct scan_stats seen;
+	struct err failed;
+};
+
+static struct follow *find(const struct module *m, const char *cluster, const char *topic)
+{
+	for (struct follow *f = m->follows; f; f = f->next)
+		if (same_name(f->cluster, cluster) && strcmp(f->topic, topic) == 0)
+			return f;
+	return NULL;
+}
+
+struct changelog *follow_state(const struct table *t)
+{
+	const struct follow *f = t->module->follows ? find(t->module, t->stream->cluster, t->stream->topic) : NULL;
+	return f ? f->log : NULL;
+}
+
+static struct table *find_table(struct module *m, const char *name)
+{
+	/* Preparing connects a table that nobody has used yet. */
+	sqlite3_stmt *stmt = NULL;
+	char *sql = sqlite3_mprintf("SELECT 1 FROM \"%w\"", name);
+	if (sql && sqlite3_prepare_v2(m->db, sql, -1, &stmt, NULL) == SQLITE_OK)
+		sqlite3_finalize(stmt);
+	sqlite3_free(sql);
+	for (struct table *t = m->tables; t; t = t->next)
+		if (!t->feed && t->stream->kind == STREAM_CHANGELOG && sqlite3_stricmp(t->stream->name, name) == 0)
+			return t;
+	return NULL;
+}
+
+static bool open_source(struct follow *f, const struct frozen *bounds, struct err *err)
+{
+	struct provider *p = f->module->provider;
+	size_t n = (size_t)bounds->info.partition_n;
+	struct scan_range *ranges = xreallocarray(NULL, n, sizeof *ranges);
+	for (size_t i = 0; i < n; i++)
+		ranges[i] = (struct scan_range){bounds->bounds[i].partition, bounds->bounds[i].end, SCAN_END_NEVER};
+	struct scan_request request = {
+		.topic = f->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true,
+		.max_message_bytes = p->max_message_bytes, .gap_policy = GAP_WARN, .cancel = p->cancel,
+	};
+	bool ok = scan_open(f->module, f->cluster, &request, &f->source, err);
+	free(ranges);
+	return ok;
+}
+
+bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, struct err *err)
+{
+	struct module *m = module_of(db);
+	struct table *t = m ? find_table(m, table) : NULL;
+	if (!t)
+		return err_set(err, ERR_OPTION, "\"%s\" is no changelog table: there is nothing to follow", table);
+	struct follow *f = find(m, t->stream->cluster, t->stream->topic);
+	if (f) {
+		f->refs++;
+		*ret = f;
+		return true;
+	}
+	const struct frozen *bounds = NULL;
+	struct changelog *log = NULL;
+	module_enter_statement(m);
+	if (!frozen_get(m, t->stream->cluster, t->stream->topic, &bounds, err) || !changelog_load(t, &log, err))
+		return false;
+	f = xcalloc(1, sizeof *f);
+	f->refs = 1;
+	f->module = m;
+	f->cluster = t->stream->cluster ? xstrdup(t->stream->cluster) : NULL;
+	f->topic = xstrdup(t->stream->topic);
+	f->log = log;
+	f->failed = (struct err)ERR_INIT;
+	f->next = m->follows;
+	f->prev = &m->follows;
+	if (f->next)
+		f->next->prev = &f->next;
+	m->follows = f;
+	if (m->provider->until_ms == TIME_NONE && !open_source(f, bounds, err)) {
+		vtab_changelog_unfollow(f);
+		return false;
+	}
+	*ret = f;
+	return true;
+}
+
+void vtab_changelog_unfollow(struct follow *f)
+{
+	if (!f || --f->refs)
+		return;
+	source_destroy(f->source);
+	changelog_unref(f->log);
+	*f->prev = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	free(f->cluster);
+	free(f->topic);
+	free(f);
+}
+
+/* Takes what is there now. */
+static bool poll_one(struct follow *f, int wait_ms, size_t *applied, struct err *err)
+{
+	struct provider *p = f->module->provider;
+	if (f->failed.id) {
+		*err = f->failed;
+		return false;
+	}
+	if (!f->source || changelog_in_use(f->log))
+		return true;
+	for (;; wait_ms = 0) {
+		struct batch *b = NULL;
+		enum source_status status = source_next(f->source, wait_ms, &b, err);
+		stats_add(p, f->source, &f->seen);
+		bool ok = status != SOURCE_ERROR;
+		for (size_t i = 0; status == SOURCE_BATCH && ok && i < b->record_n; i++) {
+			ok = changelog_apply(f->log, b->partition, &b->records[i], err);
+			(*applied)++;
+		}
+		batch_unref(b);
+		if (!ok && err->id != ERR_INTERRUPTED && err->id != ERR_TIMEOUT) {
+			f->failed = *err;
+			source_destroy(f->source);
+			f->source = NULL;
+		}
+		if (!ok || status != SOURCE_BATCH)
+			return ok;
+	}
+}
+
+bool vtab_changelog_poll(sqlite3 *db, int wait_ms, size_t *ret_applied, struct err *err)
+{
+	struct module *m = module_of(db);
+	size_t applied = 0;
+	bool ok = true;
+	for (struct follow *f = m ? m->follows : NULL; f && ok; f = f->next) {
+		ok = poll_one(f, wait_ms, &applied, err);
+		wait_ms = 0;                         /* all together wait no longer than that */
+	}
+	if (ret_applied)
+		*ret_applied = applied;
+	return ok;
+}
+
+struct source *vtab_changelog_source(const struct follow *f)
+{
+	return f->source;
+}
