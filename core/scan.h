@@ -31,13 +31,19 @@ struct scan_filter {
 	void *arg;
 };
 
+/* An endless read (a range whose end is SCAN_END_NEVER) gives no SOURCE_END. Bounded and endless ranges may be mixed. A live one moreover
+ *   waits for brokers and leaders for ever, with a notice every few seconds, and goes on when they are back;
+ *   ends with ERR_TOPIC_GONE when the topic is gone;
+ *   has a file descriptor to wait on and tells its positions (source_fd, source_positions in core/source.h).
+ * Its gap_policy should be GAP_WARN: what retention took is named in a notice and counted. order is SCAN_ORDER_ANY. */
 struct scan_request {
 	const char *topic;
 	const struct scan_range *ranges;     /* borrowed until the source is destroyed is NOT required: the reader copies them */
 	size_t range_n;
 	unsigned need;                       /* enum scan_need bits: what is copied at all */
 	enum scan_order order;
-	bool live;                           /* a live query's: waits for brokers for ever, reads partitions added later (core/source.h) */
+	bool live;                           /* for a live query, see below */
+	bool new_partitions;                 /* live: partitions added to the topic later are read too, from offset 0 on; found within 10 s */
 	int64_t row_hint;                    /* rows the caller expects to take, 0 = all: the first fetch is sized by it */
 	struct scan_filter filter;
 	size_t max_message_bytes;            /* 0 = the default, 16 MiB; larger ones come with too_large set */

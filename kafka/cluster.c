@@ -148,7 +148,9 @@ static struct client *new_read_client(struct cluster *c, enum client_kind kind, 
 		err_set(err, ERR_NO_CLUSTER, "cluster %s: no bootstrap.servers", c->name);
 		return NULL;
 	}
-	return client_create(kind, c->name, c->config, NULL, NULL, NULL, err);
+	/* The embedded broker answers a parked fetch at its end only, not when a message comes. */
+	static const char *const embedded_live[] = {"fetch.wait.max.ms", "20", NULL, NULL};
+	return client_create(kind, c->name, c->config, kind == CLIENT_READ_LIVE && c->embedded ? embedded_live : NULL, NULL, NULL, err);
 }
 
 bool cluster_client(struct cluster *c, struct client **ret, struct err *err)

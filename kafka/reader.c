@@ -25,16 +25,19 @@
  *   open transaction                the scan ends at the last stable offset; a notice says how many offsets lie behind it
  *   not authorized                  said once by librdkafka, final
  *
- * This file: life, partitions, handles, the queue. reader_message.c: one message. reader_faults.c: the table above.
+ * A live reader (scan_request.live) waits on where a bounded one gives up: brokers away, no leader; and follows partitions that are added.
+ *
+ * This file: life, partitions, handles, the queue. reader_message.c: one message. reader_faults.c: the table above. reader_live.c: live readers.
  * Owner: the caller's thread. Helper threads only run calls whose state they own until they are done (client.h). */
 #include <stdlib.h>
+#include <unistd.h>
 #include "core/alloc.h"
 #include "core/time.h"
 #include "kafka/reader_private.h"
 
 /* ---- partitions */
 
-static bool part_start(struct reader *r, struct part *p)
+bool reader_part_start(struct reader *r, struct part *p)
 {
 	if (rd_kafka_consume_start_queue(r->rkt, p->partition, p->next, r->queue) == -1)
 		return err_set(&r->failed, ERR_BROKER, "cluster %s: partition %d of topic \"%s\" cannot be read: %s", r->cluster->name, p->partition, r->topic,
@@ -67,7 +70,17 @@ static void part_finish(struct reader *r, struct part *p)
 	p->reached = false;
 	r->done_n++;
 	if (r->order == SCAN_ORDER_PARTITION_OFFSET && r->done_n < r->part_n)
-		part_start(r, &r->parts[++r->current]);
+		reader_part_start(r, &r->parts[++r->current]);
+}
+
+/* The broker was asked about a partition in vain: a live reader looks again, everybody else has failed. */
+static bool ask_again(struct reader *r, struct part *p)
+{
+	if (!r->live || (r->failed.id != ERR_CONNECT && r->failed.id != ERR_LEADER && r->failed.id != ERR_BROKER))
+		return false;
+	err_clear(&r->failed);
+	p->restart = true;
+	return true;
 }
 
 /* What the callbacks noted. False: r->failed is set. */
@@ -78,15 +91,15 @@ static bool serve_parts(struct reader *r)
 		struct part *p = &r->parts[r->order == SCAN_ORDER_PARTITION_OFFSET ? r->current : i];
 		if (p->state != PART_RUNNING)
 			continue;
-		if (!p->reached && p->ask_gap && !reader_part_gap(r, p))
+		if (!p->reached && p->ask_gap && !reader_part_gap(r, p) && !ask_again(r, p))
 			return false;
-		if (!p->reached && p->ask_end && !reader_part_short_end(r, p))
+		if (!p->reached && p->ask_end && !reader_part_short_end(r, p) && !ask_again(r, p))
 			return false;
 		if (p->reached)
 			part_finish(r, p);
 		else if (p->restart) {
 			part_stop(r, p);
-			part_start(r, p);
+			reader_part_start(r, p);
 		}
 	}
 	return r->failed.id == ERR_NONE;
@@ -123,6 +136,12 @@ static void watch_queue(struct reader *r, int64_t backlog)
 	bool idle = backlog == 0 && now - r->arrival_mono_ms >= WAKE_IDLE_MS;
 	if ((!room && !idle) || now - r->wake_mono_ms < r->wake_gap_ms)
 		return;
+	/* At the end of a topic nothing is missing. */
+	bool behind = !r->live || room;
+	for (size_t i = 0; i < r->part_n && !behind; i++)
+		behind = reader_part_behind(r, &r->parts[i]);
+	if (!behind)
+		return;
 	r->wake_mono_ms = now;
 	r->wake_gap_ms = r->wake_gap_ms ? r->wake_gap_ms * 2 : WAKE_FIRST_MS;
 	if (r->wake_gap_ms > WAKE_LAST_MS)
@@ -144,6 +163,7 @@ static bool attach(struct reader *r, struct client *client)
 	r->queue_max_bytes = client_queue_max_bytes(client);
 	r->backlog_expected = r->peak_bytes = 0;
 	r->arrival_mono_ms = time_mono_ms();
+	reader_watch_fd(r);
 	return true;
 }
 
@@ -159,8 +179,11 @@ static void detach(struct reader *r)
 		rd_kafka_topic_destroy(r->rkt);
 		r->rkt = NULL;
 	}
-	if (r->queue)
+	if (r->queue) {
+		if (r->event_fd >= 0)
+			rd_kafka_queue_io_event_enable(r->queue, -1, NULL, 0);
 		rd_kafka_queue_destroy(r->queue);
+	}
 	r->queue = NULL;
 	if (r->client)
 		cluster_return(r->cluster, r->client, r->failed.id == ERR_NONE || r->failed.id == ERR_GAP || r->failed.id == ERR_BAD_BATCH);
@@ -213,7 +236,7 @@ static void serve_growth(struct reader *r)
 		return;
 	}
 	for (size_t i = 0; i < r->part_n; i++) {
-		if (r->parts[i].state == PART_RUNNING && !part_start(r, &r->parts[i]))
+		if (r->parts[i].state == PART_RUNNING && !reader_part_start(r, &r->parts[i]))
 			return;
 	}
 }
@@ -257,13 +280,15 @@ static enum source_status next(struct reader *r, int wait_ms, struct batch **ret
 			return SOURCE_IDLE;
 		rounds++;
 		int64_t before = r->base.stats.message_n;
-		int wait = backlog ? 0 : cancel_slice_ms(r->cancel, left < 0 ? 0 : left < WAKE_IDLE_MS ? left : WAKE_IDLE_MS);
+		int64_t slice = r->live ? CANCEL_SLICE_MS : WAKE_IDLE_MS;
+		int wait = backlog ? 0 : cancel_slice_ms(r->cancel, left < 0 ? 0 : left < slice ? left : slice);
 		int n = rd_kafka_consume_callback_queue(r->queue, wait, reader_on_message, r);
 		if (n > 0)
 			r->backlog_expected -= n;
 		if (r->base.stats.message_n != before) {
 			r->progress_mono_ms = time_mono_ms();
 			r->leaderless_since_mono_ms = 0;
+			reader_live_back(r);
 		} else if (n <= 0) {
 			client_poll(r->client, 0);
 			reader_serve_stall(r);
@@ -271,7 +296,7 @@ static enum source_status next(struct reader *r, int wait_ms, struct batch **ret
 		if (!serve_parts(r))
 			continue;
 		serve_growth(r);
-		reader_serve_topic_check(r, n <= 0 && time_mono_ms() - r->progress_mono_ms >= STALL_LOOK_MS);
+		reader_serve_topic_check(r, r->live ? r->away_since_mono_ms != 0 || r->gone_n : n <= 0 && time_mono_ms() - r->progress_mono_ms >= STALL_LOOK_MS);
 	}
 }
 
@@ -283,7 +308,10 @@ static enum source_status reader_next(struct source *source, int wait_ms, struct
 	r->progress_mono_ms += away_ms;
 	if (r->leaderless_since_mono_ms)
 		r->leaderless_since_mono_ms += away_ms;
+	reader_clear_fd(r);
 	enum source_status status = next(r, wait_ms, ret_batch, err);
+	if (status != SOURCE_IDLE)
+		reader_raise_fd(r);
 	r->left_mono_ms = time_mono_ms();
 	return status;
 }
@@ -305,10 +333,12 @@ static void reader_destroy(struct source *source)
 	free(r->part_of);
 	free(r->parts);
 	free(r->topic);
+	if (r->event_fd >= 0)
+		close(r->event_fd);
 	free(r);
 }
 
-static const struct source_impl reader_impl = {.next = reader_next, .destroy = reader_destroy};
+static const struct source_impl reader_impl = {.next = reader_next, .destroy = reader_destroy, .fd = reader_fd, .positions = reader_positions};
 
 static int compare_parts(const void *a, const void *b)
 {
@@ -319,17 +349,11 @@ static int compare_parts(const void *a, const void *b)
 
 static void find_leaders(struct reader *r, const struct cluster_topic *t)
 {
-	r->leaders = xmalloc((r->part_n ? r->part_n : 1) * sizeof *r->leaders);
-	r->known_leaders = xmalloc((r->part_n ? r->part_n : 1) * sizeof *r->known_leaders);
-	for (size_t i = 0; i < r->part_n; i++) {
-		int32_t leader = t->partitions[r->parts[i].partition].leader;
-		bool seen = leader < 0;
-		for (size_t k = 0; k < i && !seen; k++)
-			seen = r->known_leaders[k] == leader;
-		r->known_leaders[i] = leader;
-		if (!seen)
-			r->leaders[r->leader_n++] = r->parts[i].partition;
-	}
+	int32_t *leaders = xreallocarray(NULL, r->part_n ? r->part_n : 1, sizeof *leaders);
+	for (size_t i = 0; i < r->part_n; i++)
+		leaders[i] = t->partitions[r->parts[i].partition].leader;
+	reader_find_leaders(r, leaders);
+	free(leaders);
 }
 
 bool reader_open(struct cluster *c, const struct scan_request *request, struct source **ret, struct err *err)
@@ -342,7 +366,10 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 	r->cluster = c;
 	r->topic = xstrdup(request->topic);
 	r->need = request->need;
-	r->order = request->order;
+	r->live = request->live;
+	r->new_partitions = request->live && request->new_partitions;
+	r->event_fd = -1;
+	r->order = request->live ? SCAN_ORDER_ANY : request->order;
 	r->filter = request->filter;
 	r->max_message_bytes = request->max_message_bytes ? request->max_message_bytes : MAX_MESSAGE_BYTES;
 	r->gap_policy = request->gap_policy;
@@ -368,7 +395,7 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 			goto fail;
 		}
 		r->part_of[range->partition] = 0;
-		r->parts[r->part_n++] = (struct part){.partition = range->partition, .next = range->start, .end = range->end, .bad_next = -1};
+		r->parts[r->part_n++] = (struct part){.partition = range->partition, .next = range->start, .end = range->end, .bad_next = -1, .high = -1, .eof = -1};
 		if (range->end != SCAN_END_NEVER)
 			r->base.stats.planned_n += range->end - range->start;
 		else
@@ -393,7 +420,7 @@ bool reader_open(struct cluster *c, const struct scan_request *request, struct s
 		}
 		size_t n = r->order == SCAN_ORDER_PARTITION_OFFSET ? 1 : r->part_n;
 		for (size_t i = 0; i < n; i++) {
-			if (!part_start(r, &r->parts[i])) {
+			if (!reader_part_start(r, &r->parts[i])) {
 				*err = r->failed;
 				goto fail;
 			}

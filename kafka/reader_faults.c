@@ -26,6 +26,12 @@ bool reader_part_gap(struct reader *r, struct part *p)
 		to = low < p->end ? low : p->end;
 		lost = to - from;
 		p->next = to;
+	} else if (high < from && p->end == SCAN_END_NEVER && r->gap_policy == GAP_WARN) {
+		cluster_notify(r->cluster, NOTICE_WARNING, "partition %d of topic \"%s\" ends at offset %" PRId64 " now, before the position %" PRId64
+			": it was truncated, or the topic was deleted and created again; going on at its end", p->partition, r->topic, high, from);
+		p->next = high;
+		p->restart = true;
+		return true;
 	} else if (high < from || (high < p->end && p->end != SCAN_END_NEVER)) {
 		to = p->end == SCAN_END_NEVER ? from : p->end;
 		lost = to - from;
@@ -156,14 +162,23 @@ static void finish_topic_check(struct reader *r)
 	struct metadata_call *m = r->topic_check_state;
 	int64_t now = time_mono_ms();
 	r->topic_check_mono_ms = now;
-	if (m->code)
+	if (m->code) {
+		if (r->live && !r->away_since_mono_ms)
+			r->away_since_mono_ms = now;
 		return;
+	}
+	if (r->live)
+		reader_live_back(r);
 	const struct rd_kafka_metadata_topic *t = NULL;
 	for (int i = 0; i < m->md->topic_cnt; i++) {
 		if (strcmp(m->md->topics[i].topic, r->topic) == 0)
 			t = &m->md->topics[i];
 	}
-	if (!t || t->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) {
+	bool gone = !t || t->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+	r->gone_n = gone ? r->gone_n + 1 : 0;
+	if (gone && r->live && r->gone_n < GONE_ANSWERS)
+		return;
+	if (gone) {
 		err_set(&r->failed, ERR_TOPIC_GONE, "topic \"%s\" of cluster %s vanished during the scan", r->topic, r->cluster->name);
 		return;
 	}
@@ -171,6 +186,8 @@ static void finish_topic_check(struct reader *r)
 		err_set(&r->failed, ERR_AUTHORIZATION, "cluster %s: no longer authorized to DESCRIBE topic \"%s\"", r->cluster->name, r->topic);
 		return;
 	}
+	if (r->new_partitions && !t->err && t->partition_cnt > r->part_of_n)
+		reader_add_partitions(r, t);
 	int32_t leaderless = -1;
 	for (int i = 0; i < t->partition_cnt; i++) {
 		struct part *p = reader_part_find(r, t->partitions[i].id);
@@ -190,6 +207,12 @@ static void finish_topic_check(struct reader *r)
 	}
 	if (!r->leaderless_since_mono_ms)
 		r->leaderless_since_mono_ms = r->progress_mono_ms;
+	if (r->live) {
+		if (now - r->notice_mono_ms >= NOTICE_EVERY_MS)
+			cluster_notify(r->cluster, NOTICE_WARNING, "partition %d of topic \"%s\" has no leader: waiting for one", leaderless, r->topic);
+		r->notice_mono_ms = now - r->notice_mono_ms >= NOTICE_EVERY_MS ? now : r->notice_mono_ms;
+		return;
+	}
 	if (now - r->leaderless_since_mono_ms >= r->cluster->request_timeout_ms)
 		err_set(&r->failed, ERR_LEADER, "cluster %s: partition %d of topic \"%s\" has had no leader for %" PRId64 " s", r->cluster->name, leaderless, r->topic,
 			(now - r->leaderless_since_mono_ms) / 1000);
@@ -223,7 +246,7 @@ static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
 {
 	struct part *p = NULL;
 	for (size_t i = 0; i < r->part_n && !p; i++) {
-		if (r->parts[i].state == PART_RUNNING && r->parts[i].started && !r->parts[i].reached)
+		if (r->parts[i].state == PART_RUNNING && r->parts[i].started && !r->parts[i].reached && (r->parts[i].end != SCAN_END_NEVER || reader_part_behind(r, &r->parts[i])))
 			p = &r->parts[i];
 	}
 	bool again = p && p->skipping;
@@ -264,10 +287,14 @@ void reader_serve_stall(struct reader *r)
 	int64_t now = time_mono_ms();
 	int64_t silent_ms = now - r->progress_mono_ms;
 	bool down = client_all_down(r->client);
-	if (!down && !r->endless)
+	if (!down && (r->live || !r->endless))
 		look_into_silence(r, now, silent_ms);
 	if (r->failed.id)
 		return;
+	if (r->live) {
+		reader_live_stall(r, down);
+		return;
+	}
 	if (silent_ms < STALL_LOOK_MS || (!down && (r->endless || silent_ms < NOTICE_EVERY_MS)))
 		return;
 	/* A scan that has had rows waits for its brokers; one that never got any fails as fast as any other request. */

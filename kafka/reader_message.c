@@ -99,12 +99,15 @@ static void on_part_error(struct reader *r, struct part *p, const rd_kafka_messa
 		if (!reader_part_readable(r, p))
 			break;
 		if (p->end == SCAN_END_NEVER)
-			return;
+			p->eof = m->offset;
 		if (m->offset > p->next) {
 			int64_t to = m->offset < p->end ? m->offset : p->end;
 			r->base.stats.passed_n += to > p->next ? to - p->next : 0;
 			p->next = m->offset;
 		}
+		reader_live_back(r);
+		if (p->end == SCAN_END_NEVER)
+			return;
 		if (p->next >= p->end)
 			p->reached = true;
 		else

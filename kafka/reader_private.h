@@ -14,6 +14,7 @@ enum {
 	TOPIC_CHECK_MS = 5000,
 	STALL_LOOK_MS = 1000,                /* without progress for so long: find out why */
 	NOTICE_EVERY_MS = 5000,
+	GONE_ANSWERS = 2,                    /* live: a broker that has just started may not know its topics yet */
 	BAD_STRIKES = 3,
 	SILENCE_LOOK_MS = 3000,              /* brokers that answer, yet nothing comes: count their answers, */
 	SILENCE_EVERY_MS = 1000,             /* one a second, */
@@ -34,6 +35,7 @@ struct part {
 	int64_t next;                        /* first offset not yet passed */
 	int64_t end;
 	int64_t high;                        /* when done: high watermark of the last fetch, -1 = unknown */
+	int64_t eof;                         /* endless: where the broker last said that nothing more can be read, -1 = never */
 	bool reached;                        /* seen in the callback: stop it outside */
 	bool ask_gap;                        /* offset out of range: ask where the log begins and ends now */
 	bool ask_end;                        /* EOF before the end */
@@ -84,6 +86,11 @@ struct reader {
 	int64_t wake_mono_ms;
 	int64_t wake_gap_ms;
 	bool endless;                        /* a range without end */
+	bool live;                           /* scan_request.live and the three below */
+	bool new_partitions;
+	int event_fd;                        /* -1 = nobody asked for it */
+	int64_t away_since_mono_ms;          /* live: brokers do not answer, 0 = they do */
+	int gone_n;                          /* live: answers in a row without the topic */
 	int64_t progress_mono_ms;            /* last message or EOF; time the caller spent elsewhere does not count */
 	int64_t left_mono_ms;                /* when source_next returned last */
 	int64_t notice_mono_ms;
@@ -111,6 +118,20 @@ bool reader_part_short_end(struct reader *r, struct part *p);          /* EOF be
 void reader_part_strike(struct reader *r, struct part *p, int64_t offset, const char *text);   /* librdkafka cannot read what is at offset */
 /* A fetch at p->next brought something. False: that was a look for the end of a damaged batch; drop it, the partition starts again at p->next. */
 bool reader_part_readable(struct reader *r, struct part *p);
+bool reader_part_start(struct reader *r, struct part *p);              /* at p->next. False: r->failed is set */
+
+/* reader_live.c */
+void reader_watch_fd(struct reader *r);                                /* a new queue: its events go to event_fd */
+void reader_clear_fd(struct reader *r);                                /* before looking into the queue */
+void reader_raise_fd(struct reader *r);                                /* source_next has more to give */
+int reader_fd(struct source *source);
+size_t reader_positions(struct source *source, struct source_position *to, size_t to_n);
+bool reader_part_behind(struct reader *r, const struct part *p);       /* an endless one: the broker has told of more than was read */
+void reader_add_partitions(struct reader *r, const struct rd_kafka_metadata_topic *t);   /* those from part_of_n on */
+void reader_live_stall(struct reader *r, bool down);                   /* nothing came; notices while brokers are away */
+void reader_live_back(struct reader *r);                               /* a broker answered */
+void reader_find_leaders(struct reader *r, const int32_t *leaders);    /* leaders[i] of parts[i]; -1 = none */
+
 void reader_serve_topic_check(struct reader *r, bool stalled);
 void reader_serve_stall(struct reader *r);
 void reader_tell_open_transactions(struct reader *r);

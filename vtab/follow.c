@@ -55,7 +55,7 @@ static bool open_source(struct follow *f, const struct frozen *bounds, struct er
 	for (size_t i = 0; i < n; i++)
 		ranges[i] = (struct scan_range){bounds->bounds[i].partition, bounds->bounds[i].end, SCAN_END_NEVER};
 	struct scan_request request = {
-		.topic = f->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true,
+		.topic = f->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true, .new_partitions = true,
 		.max_message_bytes = p->max_message_bytes, .gap_policy = GAP_WARN, .cancel = p->cancel,
 	};
 	bool ok = scan_open(f->module, f->cluster, &request, &f->source, err);

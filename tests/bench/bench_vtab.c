@@ -51,7 +51,7 @@ static void bench_destroy(struct source *source)
 	free(source);
 }
 
-static const struct source_impl bench_source_impl = {bench_next, bench_destroy};
+static const struct source_impl bench_source_impl = {.next = bench_next, .destroy = bench_destroy};
 
 static bool bench_info(struct provider *p, const char *cluster, const char *topic, unsigned ask, struct topic_info *ret, struct err *err)
 {

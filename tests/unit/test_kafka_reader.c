@@ -1,4 +1,5 @@
 /* Cluster, reader and writer on the embedded broker: bounds, order, filter, need, partitions, unknown topics. */
+#include <poll.h>
 #include "kafka_fixture.h"
 
 static void test_scan_all(void **state)
@@ -248,11 +249,65 @@ static void test_growth(void **state)
 	cluster_destroy(c);
 }
 
+/* A live read of the embedded broker: its descriptor wakes, positions are told, what comes is there within the broker's own delay. */
+static void test_live_query(void **state)
+{
+	fill("live-query", 2, 3000, 100);
+	struct cluster *c = connect_to(embedded_bootstrap(broker));
+	struct err err = ERR_INIT;
+	const struct cluster_topic *t;
+	struct source *s = NULL;
+	struct source_position at[2];
+	struct seen seen;
+	seen_init(&seen);
+	assert_true(cluster_topic_get(c, "live-query", &t, &err));
+	struct scan_range ranges[2] = {{0, 10, 100}, {1, 20, SCAN_END_NEVER}};
+	seen.next[0] = 10;
+	seen.next[1] = 20;
+	struct scan_request request = {.topic = "live-query", .ranges = ranges, .range_n = 2, .need = SCAN_NEED_VALUE, .live = true, .gap_policy = GAP_WARN, .cancel = &cancel};
+	assert_true(reader_open(c, &request, &s, &err));
+	int fd = source_fd(s);
+	assert_true(fd >= 0);
+	assert_int_equal(source_fd(s), fd);
+	assert_int_equal(source_positions(s, at, 1), 2);
+	assert_int_equal(at[0].position, 10);
+	assert_false(at[0].at_end);
+	int64_t slowest = 0;
+	for (int round = 0; round < 10; round++) {
+		int64_t want = 1570 + 5 * round, began = time_mono_ms();
+		while (seen.row_n < want && time_mono_ms() - began < 5000) {
+			struct batch *b = NULL;
+			enum source_status status = source_next(s, 0, &b, &err);
+			assert_true(status == SOURCE_IDLE || status == SOURCE_BATCH);
+			if (status == SOURCE_IDLE)
+				poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, 1000);
+			else
+				see(&seen, b);
+			batch_unref(b);
+		}
+		assert_int_equal(seen.row_n, want);
+		if (round > 0 && time_mono_ms() - began > slowest)
+			slowest = time_mono_ms() - began;
+		assert_int_equal(source_positions(s, at, 2), 2);
+		assert_true(at[0].at_end && at[1].at_end);
+		assert_int_equal(at[0].position, 100);
+		assert_int_equal(at[1].position, 1500 + 5 * round);
+		assert_int_equal(at[1].end, 1500 + 5 * round);
+		add_records("live-query", 2, 0, 10, 0);
+	}
+	if (slowest > 150)
+		fail_msg("a message took %lld ms", (long long)slowest);
+	int64_t began = time_mono_ms();
+	source_destroy(s);
+	assert_true(time_mono_ms() - began < 50);
+	cluster_destroy(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_scan_all), cmocka_unit_test(test_filter), cmocka_unit_test(test_record_parts), cmocka_unit_test(test_unknown_topic),
-		cmocka_unit_test(test_two_scans_at_once), cmocka_unit_test(test_live), cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_two_scans_at_once), cmocka_unit_test(test_live), cmocka_unit_test(test_live_query), cmocka_unit_test(test_growth),
 	};
 	return cmocka_run_group_tests(tests, broker_setup, broker_teardown);
 }

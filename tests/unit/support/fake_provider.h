@@ -183,7 +183,7 @@ static void fake_source_destroy(struct source *source)
 	free(s);
 }
 
-static const struct source_impl fake_source_impl = {fake_next, fake_source_destroy};
+static const struct source_impl fake_source_impl = {.next = fake_next, .destroy = fake_source_destroy};
 
 /* ---- sink ---- */
 
