@@ -16,8 +16,10 @@ struct changelog {
 	size_t row_n, row_cap;
 	uint32_t *slots;                     /* row + 1; 0 = free */
 	size_t slot_n;                       /* a power of two */
+	size_t key_n;                        /* slots taken */
 	size_t bytes;                        /* of all blocks */
 	int64_t keyless_n;                   /* records without a key: they belong to no row */
+	uint32_t *older;                     /* with versions: of each row, the one before it of the same key + 1; slots lead to the newest. NULL = without */
 	bool sorted;                         /* rows are in (partition, offset) order */
 };
 
@@ -37,11 +39,14 @@ static size_t slot_of(const struct changelog *c, struct bytes key)
 
 static void rehash(struct changelog *c, size_t slot_n)
 {
-	free(c->slots);
+	uint32_t *old = c->slots;
+	size_t old_n = c->slot_n;
 	c->slots = xcalloc(slot_n, sizeof *c->slots);
 	c->slot_n = slot_n;
-	for (size_t i = 0; i < c->row_n; i++)
-		c->slots[slot_of(c, row_key(&c->rows[i]))] = (uint32_t)(i + 1);
+	for (size_t i = 0; i < old_n; i++)
+		if (old[i])
+			c->slots[slot_of(c, row_key(&c->rows[old[i] - 1]))] = old[i];
+	free(old);
 }
 
 /* The same partition decides by offset, different ones by time. */
@@ -86,10 +91,16 @@ struct loading {
 	const struct scan *scan;             /* only its keys; NULL = all */
 };
 
+/* Later by time, of equal times as newer() has it. */
+static bool valid_later(const struct changelog_row *a, const struct changelog_row *b)
+{
+	return a->record.ts_ms != b->record.ts_ms ? a->record.ts_ms > b->record.ts_ms : newer(&a->record, a->partition, b);
+}
+
 static bool put(struct changelog *c, int32_t partition, const struct record *r, struct err *err)
 {
 	size_t slot = slot_of(c, record_key(r));
-	if (c->slots[slot]) {
+	if (c->slots[slot] && !c->older) {
 		struct changelog_row *row = &c->rows[c->slots[slot] - 1];
 		return !newer(r, partition, row) || row_set(c, row, r, partition, err);
 	}
@@ -98,12 +109,25 @@ static bool put(struct changelog *c, int32_t partition, const struct record *r, 
 	if (c->row_n == c->row_cap) {
 		c->row_cap = c->row_cap ? 2 * c->row_cap : 64;
 		c->rows = xreallocarray(c->rows, c->row_cap, sizeof *c->rows);
+		if (c->older)
+			c->older = xreallocarray(c->older, c->row_cap, sizeof *c->older);
 	}
 	c->rows[c->row_n] = (struct changelog_row){0};
 	if (!row_set(c, &c->rows[c->row_n], r, partition, err))
 		return false;
-	c->slots[slot] = (uint32_t)++c->row_n;
-	if (2 * c->row_n > c->slot_n)
+	uint32_t row = (uint32_t)++c->row_n;
+	if (c->older) {
+		uint32_t *at = &c->slots[slot];
+		c->key_n += !*at;
+		while (*at && valid_later(&c->rows[*at - 1], &c->rows[row - 1]))
+			at = &c->older[*at - 1];
+		c->older[row - 1] = *at;
+		*at = row;
+	} else {
+		c->slots[slot] = row;
+		c->key_n++;
+	}
+	if (2 * c->key_n > c->slot_n)
 		rehash(c, 2 * c->slot_n);
 	return true;
 }
@@ -128,6 +152,7 @@ static void drop_row(struct changelog *c, size_t slot)
 	free(c->rows[row].block);
 	c->rows[row] = c->rows[last];
 	c->row_n--;
+	c->key_n--;
 	/* Keys that were pushed behind the free slot by others move up, or they would not be found. */
 	for (size_t i = (slot + 1) & mask; c->slots[i]; i = (i + 1) & mask) {
 		struct bytes key = row_key(&c->rows[c->slots[i] - 1]);
@@ -147,7 +172,7 @@ bool changelog_apply(struct changelog *c, int32_t partition, const struct record
 		return true;
 	}
 	c->sorted = false;
-	if (r->value || r->too_large)
+	if (r->value || r->too_large || c->older)
 		return put(c, partition, r, err);
 	size_t slot = slot_of(c, record_key(r));
 	if (c->slots[slot] && newer(r, partition, &c->rows[c->slots[slot] - 1]))
@@ -187,13 +212,18 @@ static void seal(struct changelog *c)
 	if (kept)
 		qsort(c->rows, kept, sizeof *c->rows, compare_rows);
 	c->sorted = true;
+	c->key_n = kept;
 	size_t slot_n = 64;
 	while (slot_n < 2 * kept)
 		slot_n *= 2;
-	rehash(c, slot_n);
+	free(c->slots);
+	c->slots = xcalloc(slot_n, sizeof *c->slots);
+	c->slot_n = slot_n;
+	for (size_t i = 0; i < kept; i++)
+		c->slots[slot_of(c, row_key(&c->rows[i]))] = (uint32_t)(i + 1);
 }
 
-static bool load(struct table *t, const struct scan *keys, struct changelog **ret, struct err *err)
+static bool load(struct table *t, const struct scan *keys, bool versions, struct changelog **ret, struct err *err)
 {
 	struct module *m = t->module;
 	struct provider *p = m->provider;
@@ -209,6 +239,8 @@ static bool load(struct table *t, const struct scan *keys, struct changelog **re
 	bool ok = scan_ranges(&all, t, err);
 	struct changelog *c = xcalloc(1, sizeof *c);
 	c->refs = 1;
+	if (versions)
+		c->older = xcalloc(1, sizeof *c->older);
 	rehash(c, 64);
 	struct loading loading = {c, keys};
 	struct scan_request request = {
@@ -223,16 +255,28 @@ static bool load(struct table *t, const struct scan *keys, struct changelog **re
 		changelog_unref(c);
 		return false;
 	}
-	seal(c);
+	if (!versions)
+		seal(c);
 	if (c->keyless_n && !keys)
 		notice(m, NOTICE_WARNING, "%s: %lld messages without a key were left out (a changelog table has one row a key)", t->stream->topic, (long long)c->keyless_n);
 	*ret = c;
 	return true;
 }
 
-bool changelog_load(struct table *t, struct changelog **ret, struct err *err)
+bool changelog_load(struct table *t, bool versions, struct changelog **ret, struct err *err)
 {
-	return load(t, NULL, ret, err);
+	return load(t, NULL, versions, ret, err);
+}
+
+bool changelog_valid(const struct changelog *c, size_t i, int64_t at_ms, size_t *ret)
+{
+	uint32_t row = c->slots[i];
+	while (row && c->rows[row - 1].record.ts_ms > at_ms)
+		row = c->older[row - 1];
+	if (!row || (!c->rows[row - 1].record.value && !c->rows[row - 1].record.too_large))
+		return false;
+	*ret = row - 1;
+	return true;
 }
 
 static bool partitioner_known(struct table *t, struct err *err, bool *ret)
@@ -247,13 +291,13 @@ static bool partitioner_known(struct table *t, struct err *err, bool *ret)
 
 bool changelog_open(struct table *t, const struct scan *scan, struct changelog **ret, size_t *ret_from, size_t *ret_end, struct err *err)
 {
-	struct changelog *c = follow_state(t);
+	struct changelog *c = t->versions ? follow_log(t->versions) : follow_state(t);
 	if (!c && !t->changelog && scan->keyed && !t->changelog_part) {
 		bool known;
 		if (!partitioner_known(t, err, &known))
 			return false;
 		if (known) {
-			if (!load(t, scan, &t->changelog_part, err))
+			if (!load(t, scan, false, &t->changelog_part, err))
 				return false;
 			*ret = changelog_ref(t->changelog_part);
 			*ret_from = 0;
@@ -261,16 +305,16 @@ bool changelog_open(struct table *t, const struct scan *scan, struct changelog *
 			return true;
 		}
 	}
-	if (!c && !t->changelog && !load(t, NULL, &t->changelog, err))
+	if (!c && !t->changelog && !load(t, NULL, false, &t->changelog, err))
 		return false;
 	c = c ? c : t->changelog;
-	t->row_estimate = (int64_t)c->row_n;
+	t->row_estimate = (int64_t)c->key_n;
 	*ret = changelog_ref(c);
 	*ret_from = 0;
-	*ret_end = c->row_n;
+	*ret_end = c->older ? c->slot_n : c->row_n;
 	if (scan->keyed && scan->key_n == 1) {
 		size_t slot = slot_of(c, bytes_of(scan->keys[0].data, scan->keys[0].len));
-		*ret_from = c->slots[slot] ? c->slots[slot] - 1 : 0;
+		*ret_from = !c->slots[slot] ? 0 : c->older ? slot : c->slots[slot] - 1;
 		*ret_end = c->slots[slot] ? *ret_from + 1 : 0;
 	}
 	return true;
@@ -323,5 +367,6 @@ void changelog_unref(struct changelog *c)
 		free(c->rows[i].block);
 	free(c->rows);
 	free(c->slots);
+	free(c->older);
 	free(c);
 }

@@ -25,10 +25,12 @@ bool changelog_first_time(struct changelog *c, size_t i);   /* for this value of
 /* The row of the last record at this place; NULL if it is not the last one of a live key. */
 const struct changelog_row *changelog_find(const struct changelog *c, int32_t partition, int64_t offset);
 /* All of the table's topic, up to the ends frozen for the statement. */
-bool changelog_load(struct table *t, struct changelog **ret, struct err *err);
+bool changelog_load(struct table *t, bool versions, struct changelog **ret, struct err *err);   /* versions: every record stays, see changelog_valid */
 /* A later record: its key's row is replaced or, by a tombstone, removed. Not while it is in use: rows move. */
 bool changelog_apply(struct changelog *c, int32_t partition, const struct record *r, struct err *err);
 bool changelog_in_use(const struct changelog *c);    /* someone besides its owner has a reference */
+/* With versions, positions from changelog_open stand for keys: the place of the row of a key that is valid at a time. False: none is. */
+bool changelog_valid(const struct changelog *c, size_t i, int64_t at_ms, size_t *ret);
 struct changelog *changelog_ref(struct changelog *c);
 void changelog_unref(struct changelog *c);
 

@@ -237,6 +237,8 @@ int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int colum
 	struct cursor *c = (struct cursor *)base;
 	if (column < HIDDEN_N) {
 		result_hidden(c, context, column);
+	} else if (column == as_of_column(c->table)) {
+		sqlite3_result_int64(context, c->scan.as_of_ms);
 	} else {
 		size_t i = payload_column(column);
 		struct err err = ERR_INIT;

@@ -72,11 +72,11 @@ static void scan_close(struct cursor *c)
 	c->eof = true;
 }
 
-/* The next cursor of a feed table goes on with this one's decoder. */
+/* The next cursor goes on with this one's decoder: of tables that a live query's statement reads again and again. */
 static void leave_decoder(struct cursor *c)
 {
 	struct table *t = c->table;
-	if (!t->feed || !c->decoder)
+	if ((!t->feed && t->stream->kind != STREAM_CHANGELOG) || !c->decoder)
 		return;
 	struct spare_decoder *to = &t->spares[SPARE_DECODER_N - 1];
 	for (size_t i = 0; i < SPARE_DECODER_N; i++) {
@@ -285,7 +285,12 @@ static bool next_record(struct cursor *c, struct err *err)
 		return true;
 	}
 	case PRODUCE_CHANGELOG: {
-		const struct changelog_row *row = c->changelog_i < c->changelog_end ? changelog_at(c->changelog, c->changelog_i++) : NULL;
+		bool any = false;
+		while (!any && c->changelog_i < c->changelog_end) {
+			c->changelog_row = c->changelog_i++;
+			any = !c->table->versions || changelog_valid(c->changelog, c->changelog_row, c->scan.as_of_ms, &c->changelog_row);
+		}
+		const struct changelog_row *row = any ? changelog_at(c->changelog, c->changelog_row) : NULL;
 		c->record = row ? &row->record : NULL;
 		if (row)
 			c->partition = row->partition;
@@ -308,7 +313,7 @@ bool cursor_first_time(struct cursor *c)
 	if (c->producer == PRODUCE_FEED)
 		return feed_table_first_time(c->table->feed, c->feed_at.n, c->row);
 	if (c->producer == PRODUCE_CHANGELOG)
-		return changelog_first_time(c->changelog, c->changelog_i - 1);
+		return changelog_first_time(c->changelog, c->changelog_row);
 	return !c->again;
 }
 
@@ -529,6 +534,8 @@ static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct 
 	c->indexed = false;
 	c->again = false;
 	c->check_rows = c->scan.ts_given || c->scan.time_given || c->scan.keyed;
+	if (t->versions && m->plans)
+		return true;
 	if (t->feed) {
 		if (m->plans || c->scan.nothing)
 			return true;

@@ -45,7 +45,8 @@ struct cursor {
 	bool indexed;
 	bool again;                          /* the same records were given out before: their errors are counted */
 	struct changelog *changelog;
-	size_t changelog_i, changelog_end;
+	size_t changelog_i, changelog_end;   /* positions, the next one and behind the last */
+	size_t changelog_row;                /* the row given out last */
 	struct feed_place feed_at;
 
 	bool eof;

@@ -10,7 +10,8 @@
 struct follow {
 	int refs;
 	struct module *module;
-	struct follow *next, **prev;         /* module's list */
+	struct follow *next, **prev;         /* module's list; prev NULL = not in it any more */
+	struct stream *versions;             /* of a table of versions, with its name; NULL = a plain state, shared by topic */
 	char *cluster;                       /* NULL = current */
 	char *topic;
 	struct changelog *log;
@@ -22,7 +23,7 @@ struct follow {
 static struct follow *find(const struct module *m, const char *cluster, const char *topic)
 {
 	for (struct follow *f = m->follows; f; f = f->next)
-		if (same_name(f->cluster, cluster) && strcmp(f->topic, topic) == 0)
+		if (!f->versions && same_name(f->cluster, cluster) && strcmp(f->topic, topic) == 0)
 			return f;
 	return NULL;
 }
@@ -42,7 +43,7 @@ static struct table *find_table(struct module *m, const char *name)
 		sqlite3_finalize(stmt);
 	sqlite3_free(sql);
 	for (struct table *t = m->tables; t; t = t->next)
-		if (!t->feed && t->stream->kind == STREAM_CHANGELOG && sqlite3_stricmp(t->stream->name, name) == 0)
+		if (!t->feed && !t->versions && t->stream->kind == STREAM_CHANGELOG && sqlite3_stricmp(t->stream->name, name) == 0)
 			return t;
 	return NULL;
 }
@@ -63,24 +64,36 @@ static bool open_source(struct follow *f, const struct frozen *bounds, struct er
 	return ok;
 }
 
-bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, struct err *err)
+static struct table *changelog_table(struct module *m, const char *name, struct err *err)
 {
-	struct module *m = module_of(db);
-	struct table *t = m ? find_table(m, table) : NULL;
+	struct table *t = m ? find_table(m, name) : NULL;
 	if (!t)
-		return err_set(err, ERR_OPTION, "\"%s\" is no changelog table: there is nothing to follow", table);
-	struct follow *f = find(m, t->stream->cluster, t->stream->topic);
-	if (f) {
-		f->refs++;
-		*ret = f;
-		return true;
-	}
+		err_set(err, ERR_OPTION, "\"%s\" is no changelog table: there is nothing to follow", name);
+	return t;
+}
+
+static void unlist(struct follow *f)
+{
+	*f->prev = f->next;
+	if (f->next)
+		f->next->prev = f->prev;
+	f->prev = NULL;
+}
+
+static bool start(struct table *t, const char *versions_name, struct follow **ret, struct err *err)
+{
+	struct module *m = t->module;
 	const struct frozen *bounds = NULL;
 	struct changelog *log = NULL;
 	module_enter_statement(m);
-	if (!frozen_get(m, t->stream->cluster, t->stream->topic, &bounds, err) || !changelog_load(t, &log, err))
+	if (!frozen_get(m, t->stream->cluster, t->stream->topic, &bounds, err) || !changelog_load(t, versions_name != NULL, &log, err))
 		return false;
-	f = xcalloc(1, sizeof *f);
+	struct follow *f = xcalloc(1, sizeof *f);
+	if (versions_name) {
+		f->versions = stream_copy(t->stream);
+		free(f->versions->name);
+		f->versions->name = xstrdup(versions_name);
+	}
 	f->refs = 1;
 	f->module = m;
 	f->cluster = t->stream->cluster ? xstrdup(t->stream->cluster) : NULL;
@@ -93,7 +106,41 @@ bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, 
 		f->next->prev = &f->next;
 	m->follows = f;
 	if (m->provider->until_ms == TIME_NONE && !open_source(f, bounds, err)) {
-		vtab_changelog_unfollow(f);
+		follow_unref(f);
+		return false;
+	}
+	*ret = f;
+	return true;
+}
+
+bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, struct err *err)
+{
+	struct table *t = changelog_table(module_of(db), table, err);
+	if (!t)
+		return false;
+	struct follow *f = find(t->module, t->stream->cluster, t->stream->topic);
+	if (!f)
+		return start(t, NULL, ret, err);
+	f->refs++;
+	*ret = f;
+	return true;
+}
+
+bool vtab_changelog_versions(sqlite3 *db, const char *table, const char *name, struct follow **ret, struct err *err)
+{
+	struct table *t = changelog_table(module_of(db), table, err);
+	struct follow *f = NULL;
+	if (!t || !start(t, name, &f, err))
+		return false;
+	char *sql = sqlite3_mprintf("CREATE VIRTUAL TABLE temp.\"%w\" USING kafka_feed", name);
+	char *text = NULL;
+	int rc = sql ? sqlite3_exec(db, sql, NULL, NULL, &text) : SQLITE_NOMEM;
+	sqlite3_free(sql);
+	if (rc != SQLITE_OK) {
+		err_set(err, rc == SQLITE_NOMEM ? ERR_MEMORY : ERR_OPTION, "the versions of \"%s\": %s", table, text ? text : sqlite3_errstr(rc));
+		sqlite3_free(text);
+		unlist(f);
+		follow_unref(f);
 		return false;
 	}
 	*ret = f;
@@ -102,16 +149,52 @@ bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, 
 
 void vtab_changelog_unfollow(struct follow *f)
 {
+	if (f && f->versions) {
+		char *sql = sqlite3_mprintf("DROP TABLE temp.\"%w\"", f->versions->name);
+		if (sql)
+			sqlite3_exec(f->module->db, sql, NULL, NULL, NULL);
+		sqlite3_free(sql);
+		unlist(f);
+	}
+	follow_unref(f);
+}
+
+struct follow *follow_ref(struct follow *f)
+{
+	f->refs++;
+	return f;
+}
+
+void follow_unref(struct follow *f)
+{
 	if (!f || --f->refs)
 		return;
 	source_destroy(f->source);
 	changelog_unref(f->log);
-	*f->prev = f->next;
-	if (f->next)
-		f->next->prev = f->prev;
+	if (f->prev)
+		unlist(f);
+	stream_destroy(f->versions);
 	free(f->cluster);
 	free(f->topic);
 	free(f);
+}
+
+struct follow *follow_versions(const struct module *m, const char *name)
+{
+	for (struct follow *f = m->follows; f; f = f->next)
+		if (f->versions && sqlite3_stricmp(f->versions->name, name) == 0)
+			return f;
+	return NULL;
+}
+
+const struct stream *follow_stream(const struct follow *f)
+{
+	return f->versions;
+}
+
+struct changelog *follow_log(const struct follow *f)
+{
+	return f->log;
 }
 
 /* Takes what is there now. */

@@ -24,6 +24,15 @@ struct follow;
 bool vtab_changelog_follow(sqlite3 *db, const char *table, struct follow **ret, struct err *err);
 void vtab_changelog_unfollow(struct follow *f);      /* accepts NULL */
 
+/* FOR SYSTEM_TIME AS OF. Makes temp."name": the columns of the changelog table and one more hidden one, _as_of, which a statement must compare with =
+ * to a time in ms that comes from elsewhere, usually the stream's row. Its rows are the values valid then: of each key the last one by _ts (of equal ones the
+ * later) whose _ts is not after _as_of; none where that is a tombstone or there is no such value. Together with key = .. it is a look-up:
+ *     .. FROM orders o LEFT JOIN rates FOR SYSTEM_TIME AS OF o._ts AS r ON r.currency = o.currency
+ *     .. FROM orders o LEFT JOIN temp."name" AS r ON r._as_of = o._ts AND r.currency = o.currency
+ * Every message that the topic holds when this is called, and those that come, stay in memory: proportional to the topic, not to its keys. A late value
+ * takes its place by its time. Polled with the others; vtab_changelog_unfollow drops the table (no statement may use it). */
+bool vtab_changelog_versions(sqlite3 *db, const char *table, const char *name, struct follow **ret, struct err *err);
+
 /* Applies what has arrived for all followed tables of the connection, waiting at most wait_ms if nothing is there. *ret_applied (may be NULL): records
  * taken. False: a source failed (its table keeps its last state, and each later poll says so again), or the cancel flag is set. */
 bool vtab_changelog_poll(sqlite3 *db, int wait_ms, size_t *ret_applied, struct err *err);
@@ -38,5 +47,12 @@ struct table;
 
 /* The followed state of a table's topic, NULL = not followed. Borrowed. */
 struct changelog *follow_state(const struct table *t);
+/* A table of versions by its name, NULL = none; its stream and state are borrowed. */
+struct module;
+struct follow *follow_versions(const struct module *m, const char *name);
+const struct stream *follow_stream(const struct follow *f);
+struct changelog *follow_log(const struct follow *f);
+struct follow *follow_ref(struct follow *f);
+void follow_unref(struct follow *f);
 
 #endif

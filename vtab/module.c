@@ -11,6 +11,7 @@
 #include "vtab/changelog.h"
 #include "vtab/cursor.h"
 #include "vtab/feed.h"
+#include "vtab/follow.h"
 #include "vtab/path_functions.h"
 #include "vtab/plan.h"
 
@@ -109,7 +110,7 @@ void module_enter_statement(struct module *m)
 
 /* ---- declaring ---- */
 
-static void declare_columns(const struct stream *s, struct buf *to)
+static void declare_columns(const struct stream *s, bool as_of, struct buf *to)
 {
 	buf_adds(to, "CREATE TABLE x(");
 	for (int i = 0; i < HIDDEN_N; i++)
@@ -124,7 +125,7 @@ static void declare_columns(const struct stream *s, struct buf *to)
 		}
 		buf_addf(to, "\" %s", column_type_name(c->type));
 	}
-	buf_addc(to, ')');
+	buf_adds(to, as_of ? ", _as_of TIMESTAMP_MS HIDDEN)" : ")");
 }
 
 /* Fills in what the declaration left open, by looking at messages. */
@@ -147,10 +148,10 @@ static bool complete_stream(struct module *m, struct stream *s, struct err *err)
 }
 
 /* Takes s, also on failure. */
-static bool table_create(struct module *m, struct stream *s, struct table **ret, struct err *err)
+static bool table_create(struct module *m, struct stream *s, bool as_of, struct table **ret, struct err *err)
 {
 	struct buf declaration = BUF_INIT;
-	declare_columns(s, &declaration);
+	declare_columns(s, as_of, &declaration);
 	int rc = sqlite3_declare_vtab(m->db, declaration.data);
 	buf_finish(&declaration);
 	if (rc != SQLITE_OK) {
@@ -188,7 +189,7 @@ static int module_connect(sqlite3 *db, void *aux, int argc, const char *const *a
 		stream_destroy(s);
 		ok = false;
 	}
-	if (!ok || !table_create(m, s, &t, &err)) {
+	if (!ok || !table_create(m, s, false, &t, &err)) {
 		module_fail(m, &err, ret_text);
 		return err_sqlite_code(&err);
 	}
@@ -210,6 +211,7 @@ static int module_disconnect(sqlite3_vtab *base)
 		free(t->spares[i].wanted);
 	}
 	feed_table_unref(t->feed);
+	follow_unref(t->versions);
 	*t->prev = t->next;
 	if (t->next)
 		t->next->prev = t->prev;
@@ -252,7 +254,7 @@ static const sqlite3_module methods = {
 	.xRename = module_rename,
 };
 
-/* ---- feed tables ---- */
+/* ---- feed tables and tables of versions ---- */
 
 static int feed_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
 {
@@ -260,13 +262,15 @@ static int feed_connect(sqlite3 *db, void *aux, int argc, const char *const *arg
 	struct err err = ERR_INIT;
 	struct table *t = NULL;
 	struct feed_table *f = feed_table_find(m, argv[2]);
-	if (!f)
+	struct follow *versions = f ? NULL : follow_versions(m, argv[2]);
+	if (!f && !versions)
 		err_set(&err, ERR_UNSUPPORTED, "\"%s\" is no feed: a live query makes its own", argv[2]);
-	if (!f || !table_create(m, stream_copy(feed_table_stream(f)), &t, &err)) {
+	if ((!f && !versions) || !table_create(m, stream_copy(f ? feed_table_stream(f) : follow_stream(versions)), versions != NULL, &t, &err)) {
 		module_fail(m, &err, ret_text);
 		return err_sqlite_code(&err);
 	}
-	t->feed = feed_table_ref(f);
+	t->feed = f ? feed_table_ref(f) : NULL;
+	t->versions = versions ? follow_ref(versions) : NULL;
 	*ret = &t->base;
 	return SQLITE_OK;
 }

@@ -47,6 +47,8 @@ static struct choice choose(const struct table *t, sqlite3_index_info *info, int
 	if (t->feed && (column == PLAN_ROWID || column == HIDDEN_PARTITION || column == HIDDEN_OFFSET))
 		return no;
 	bool eq = op == SQLITE_INDEX_CONSTRAINT_EQ;
+	if (column == as_of_column(t))
+		return (struct choice){.take = eq, .omit = true};
 	bool changelog = t->stream->kind == STREAM_CHANGELOG;
 	bool binary = false;
 	if (column > HIDDEN_TS || column == HIDDEN_TOPIC)
@@ -155,6 +157,7 @@ static bool choose_order(struct table *t, const sqlite3_index_info *info, bool o
  *   LIMIT, OFFSET                      how much to fetch first; never omitted: SQLite counts          yes
  *
  * A feed table takes _ts, _time, _key and payload columns as filters of its records, no more; it claims no order.
+ * A table of versions must have _as_of = .., which is its time and not checked again; otherwise it is as a changelog table.
  * A changelog table takes _key and its key column (a look-up), and _ts for the check of its type; all else must see the last values only. */
 int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
@@ -163,7 +166,7 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 	buf_addf(&text, "%016llx", (unsigned long long)info->colUsed);
 	double rows = t->feed ? FEED_ROWS : t->row_estimate >= 0 ? (double)t->row_estimate : ROWS_UNKNOWN;
 	double cost = t->feed ? COST_FEED : COST_OPEN;
-	bool partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false, payload_eq = false;
+	bool as_of = false, partition_eq = false, offset_eq = false, rowid_eq = false, key_eq = false, payload_eq = false;
 	int argument_n = 0;
 
 	for (int i = 0; i < info->nConstraint; i++) {
@@ -186,15 +189,21 @@ int plan_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 		info->aConstraintUsage[i].omit = choice.omit && !(list && choice.list);
 		buf_addf(&text, ";%d,%d,%d", column, c->op, list && choice.list);
 		bool one = c->op == SQLITE_INDEX_CONSTRAINT_EQ && !list;
+		as_of = as_of || column == as_of_column(t);
 		partition_eq = partition_eq || (column == HIDDEN_PARTITION && one);
 		offset_eq = offset_eq || (column == HIDDEN_OFFSET && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		rowid_eq = rowid_eq || (column == PLAN_ROWID && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
-		key_eq = key_eq || ((column == HIDDEN_KEY || (column >= HIDDEN_N && column_is_whole_key(t->stream, payload_column(column)))) && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
+		key_eq = key_eq || ((column == HIDDEN_KEY || (column >= HIDDEN_N && column != as_of_column(t) && column_is_whole_key(t->stream, payload_column(column)))) && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		payload_eq = payload_eq || (column >= HIDDEN_N && c->op == SQLITE_INDEX_CONSTRAINT_EQ);
 		if (is_range(c->op) && !is_limit && column < HIDDEN_N)
 			rows *= 0.5;
 	}
 
+	/* Which time? Not before the table that it comes from is in an outer loop. */
+	if (t->versions && !as_of) {
+		buf_finish(&text);
+		return SQLITE_CONSTRAINT;
+	}
 	struct plan_order order = {0};
 	/* A caller may ask again with fewer usable constraints; an order is claimed in each case on its own merits. */
 	if (choose_order(t, info, partition_eq, &order))

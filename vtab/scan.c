@@ -4,6 +4,7 @@
  * a scan only where times rise: on LogAppendTime topics, or up to provider->time_slack_ms of disorder. Each row is checked all the same. */
 #include "vtab/scan.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
@@ -188,9 +189,30 @@ static void explain(struct scan *scan, bool pushed, const struct table *t, const
 	buf_addf(to, ": %s", how);
 }
 
+static bool take_as_of(struct scan *scan, struct table *t, sqlite3_value *arg, struct err *err)
+{
+	switch (sqlite3_value_numeric_type(arg)) {
+	case SQLITE_NULL:
+		scan->nothing = true;
+		return true;
+	case SQLITE_INTEGER:
+		scan->as_of_ms = sqlite3_value_int64(arg);
+		return true;
+	case SQLITE_FLOAT: {
+		double d = floor(sqlite3_value_double(arg));
+		scan->as_of_ms = d >= 9.2e18 ? INT64_MAX : d <= -9.2e18 ? INT64_MIN : (int64_t)d;
+		return true;
+	}
+	default:
+		return error_time_text(t, arg, err);
+	}
+}
+
 static bool take_term(struct scan *scan, struct table *t, const struct plan_term *term, sqlite3_value *arg, struct err *err)
 {
 	struct values v = {.scan = scan, .table = t, .err = err, .term = term};
+	if (term->column == as_of_column(t))
+		return take_as_of(scan, t, arg, err);
 	if (term->op == SQLITE_INDEX_CONSTRAINT_EQ && !term->in && (term->column == HIDDEN_KEY || term->column >= HIDDEN_N) && !scan->equal) {
 		scan->equal = true;
 		scan->equal_column = term->column;

@@ -46,6 +46,7 @@ struct scan {
 	bool equal;                          /* some column must equal a value: SQLite checks it, an index can find it */
 	int equal_column;
 	uint64_t equal_hash;                 /* held_hash_value */
+	int64_t as_of_ms;                    /* of a table of versions */
 	bool read_past_upper;                /* _ts has an upper bound that could not stop the scan */
 	int64_t row_hint;                    /* LIMIT + OFFSET, 0 = all */
 

@@ -94,7 +94,8 @@ struct table {
 	struct module *module;
 	struct stream *stream;
 	struct feed_table *feed;             /* a feed table: where its records are; NULL = a topic */
-	struct spare_decoder spares[SPARE_DECODER_N];   /* of a feed table */
+	struct follow *versions;             /* a table of versions (follow.h): it has the column _as_of behind all others */
+	struct spare_decoder spares[SPARE_DECODER_N];   /* of feed and changelog tables */
 	struct table *next, **prev;          /* module's list */
 	bool multi_row;                      /* a record may give several rows */
 	bool key_column_whole;               /* some column is the whole key as text */
@@ -116,6 +117,11 @@ bool same_name(const char *a, const char *b);                         /* both ma
 /* Called before a scan starts: drops what belongs to an earlier statement. */
 void module_enter_statement(struct module *m);
 void notice(struct module *m, enum notice_level level, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
+
+static inline int as_of_column(const struct table *t)
+{
+	return t->versions ? HIDDEN_N + (int)t->stream->column_n : -100;
+}
 
 /* args.c */
 /* Gives columns without FROM their default path, once the format is known. */

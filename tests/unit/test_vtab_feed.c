@@ -372,6 +372,81 @@ static void test_followed_table(void **state)
 	assert_int_equal(fake->open_n, 1);
 }
 
+/* FOR SYSTEM_TIME AS OF. */
+static void test_versions(void **state)
+{
+	struct fake_topic *t = fake_topic_add(fake, "rates", 2);
+	struct err err = ERR_INIT;
+	struct follow *f = NULL;
+	size_t applied = 0;
+	fake_add(t, 0, -1, 1000, "EUR", "{\"rate\": 1.0}");
+	fake_add(t, 1, -1, 1000, "USD", "{\"rate\": 5.0}");
+	fake_add(t, 0, -1, 3000, "EUR", "{\"rate\": 3.0}");
+	fake_add(t, 0, -1, 2000, "EUR", "{\"rate\": 2.0}");          /* late */
+	fake_add(t, 1, -1, 4000, "USD", NULL);
+	run("CREATE VIRTUAL TABLE rates USING kafka('rates', format = 'json', currency TEXT PRIMARY KEY, rate REAL)");
+	assert_false(vtab_changelog_versions(db, "events", "versions", &f, &err));
+	err_clear(&err);
+	assert_false(vtab_changelog_versions(db, "rates", "events", &f, &err));
+	assert_non_null(strstr(err.msg, "already exists"));
+	err_clear(&err);
+	assert_true(vtab_changelog_versions(db, "rates", "versions", &f, &err));
+	run("CREATE TABLE times (t)");
+	run("INSERT INTO times VALUES (999), (1000), (2500), (3000.7), (4000), (9000), (NULL)");
+	expect("SELECT t, r.currency, r.rate FROM times LEFT JOIN temp.versions r ON r._as_of = t AND r.currency = 'EUR'", "999|NULL|NULL 1000|EUR|1.0 2500|EUR|2.0 3000.7|EUR|3.0 4000|EUR|3.0 9000|EUR|3.0 NULL|NULL|NULL");
+	expect("SELECT t, currency, rate FROM times JOIN temp.versions ON _as_of = t ORDER BY t, currency", "1000|EUR|1.0 1000|USD|5.0 2500|EUR|2.0 2500|USD|5.0 3000.7|EUR|3.0 3000.7|USD|5.0 4000|EUR|3.0 9000|EUR|3.0");
+	expect("SELECT currency, _as_of, _ts FROM temp.versions WHERE _as_of = 3500 AND _key IN ('EUR', 'USD', 'CHF') ORDER BY 1", "EUR|3500|3000 USD|3500|1000");
+	expect("SELECT * FROM temp.versions WHERE _as_of = 2500 AND rate > 3", "USD|5.0");
+	expect_error("SELECT * FROM temp.versions WHERE _as_of = '2026-01-01'", ERR_TYPE, "compared with the text");
+	err_clear(&fake->provider.last_error);
+	char *got = query("SELECT * FROM temp.versions");
+	assert_non_null(strstr(got, "error: no query solution"));
+	free(got);
+	/* The plain table is what it was, followed or not. */
+	expect("SELECT currency, rate FROM rates", "EUR|2.0");
+	push(0, 2, 3);                                /* times 2000, 3000, 4000 */
+	const char *join = "SELECT e.id, r.rate FROM temp.versions r JOIN events e ON r._as_of = e._ts AND r.currency = 'USD'";
+	expect_outer(join, "e ");
+	expect(join, "2|5.0 3|5.0");
+	fake_add(t, 1, -1, 3500, "USD", "{\"rate\": 6.0}");
+	fake_add(t, 1, -1, 4000, "USD", "{\"rate\": 7.0}");
+	fake_add(t, 1, -1, 100, "USD", "{\"rate\": 4.0}");
+	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+	assert_int_equal(applied, 3);
+	expect(join, "2|5.0 3|5.0 4|7.0");
+	expect("SELECT rate FROM temp.versions WHERE _as_of = 3999 AND currency = 'USD'", "6.0");
+	expect("SELECT rate FROM temp.versions WHERE _as_of = 999 AND currency = 'USD'", "4.0");
+	feed_table_clear(feed);
+	/* Against the definition, with many keys and values. */
+	enum { KEYS = 150, TIMES = 40 };
+	static int value[KEYS][TIMES];                /* 0 none yet, -1 a tombstone */
+	uint32_t x = 3;
+	for (int i = 1; i < 8000; i++) {
+		char key[16], text[32];
+		x = x * 1664525 + 1013904223;
+		int k = (int)(x >> 9) % KEYS, at = (int)(x >> 17) % TIMES;
+		bool gone = (x >> 25) % 5 == 0;
+		snprintf(key, sizeof key, "p%d", k);
+		snprintf(text, sizeof text, "{\"rate\": %d}", i);
+		fake_add(t, k % 2, -1, 10000 + at, key, gone ? NULL : text);
+		value[k][at] = gone ? -1 : i;
+	}
+	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+	for (int i = 0; i < 1500; i++) {
+		char sql[128], want[16] = "";
+		x = x * 1664525 + 1013904223;
+		int k = (int)(x >> 9) % KEYS, at = (int)(x >> 17) % TIMES, last = at;
+		while (last >= 0 && value[k][last] == 0)
+			last--;
+		if (last >= 0 && value[k][last] > 0)
+			snprintf(want, sizeof want, "%d", value[k][last]);
+		snprintf(sql, sizeof sql, "SELECT CAST(rate AS INTEGER) FROM temp.versions WHERE _as_of = %d AND currency = 'p%d'", 10000 + at, k);
+		expect(sql, want);
+	}
+	vtab_changelog_unfollow(f);
+	expect("SELECT * FROM temp.versions WHERE _as_of = 1", "error: no such table: temp.versions");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -383,6 +458,7 @@ int main(void)
 		cmocka_unit_test(test_explode),
 		cmocka_unit_test(test_outer_loop),
 		cmocka_unit_test(test_followed_table),
+		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_connected_again),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
