@@ -44,6 +44,7 @@ bool reader_part_start(struct reader *r, struct part *p)
 			rd_kafka_err2str(rd_kafka_last_error()));
 	p->state = PART_RUNNING;
 	p->started = true;
+	p->moved_mono_ms = p->moved_mono_ms ? p->moved_mono_ms : time_mono_ms();
 	p->restart = false;
 	return true;
 }

@@ -242,13 +242,19 @@ void reader_serve_topic_check(struct reader *r, bool stalled)
 
 /* A record that does not parse is fetched for ever without an event. A leader answers the requests of a connection in order: when it answers
  * again and again while nothing comes of the fetches between, they did bring something, and it cannot be read. */
-static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
+static void look_into_silence(struct reader *r, int64_t now)
 {
 	struct part *p = NULL;
 	for (size_t i = 0; i < r->part_n && !p; i++) {
-		if (r->parts[i].state == PART_RUNNING && r->parts[i].started && !r->parts[i].reached && (r->parts[i].end != SCAN_END_NEVER || reader_part_behind(r, &r->parts[i])))
-			p = &r->parts[i];
+		struct part *q = &r->parts[i];
+		if (q->state != PART_RUNNING || !q->started || q->reached)
+			continue;
+		/* A live one has company that never falls silent, so each partition counts by itself. */
+		if (!r->live || (now - q->moved_mono_ms >= SILENCE_EVERY_MS && (q->end != SCAN_END_NEVER || reader_part_behind(r, q))))
+			p = q;
 	}
+	int64_t since = p && r->live ? p->moved_mono_ms : r->progress_mono_ms;
+	int64_t silent_ms = now - since;
 	bool again = p && p->skipping;
 	if (!p || silent_ms < (again ? SILENCE_EVERY_MS : SILENCE_LOOK_MS) || r->leaderless_since_mono_ms) {
 		r->silence_answers_n = 0;
@@ -268,7 +274,7 @@ static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
 	bool answered = offsets_call_answer(r->silence_state, &low);
 	call_release(r->silence_call);
 	r->silence_call = NULL;
-	if (!answered || r->silence_part != p->partition || r->silence_mono_ms < r->progress_mono_ms || low > p->next) {
+	if (!answered || r->silence_part != p->partition || r->silence_mono_ms < since || low > p->next) {
 		r->silence_answers_n = 0;
 		p->ask_gap |= answered && r->silence_part == p->partition && low > p->next;
 		return;
@@ -277,7 +283,7 @@ static void look_into_silence(struct reader *r, int64_t now, int64_t silent_ms)
 	if (silent_ms < (again ? SILENCE_AGAIN_MS : SILENCE_BAD_MS) || (!again && r->silence_answers_n < SILENCE_ANSWERS))
 		return;
 	r->silence_answers_n = 0;
-	r->progress_mono_ms = now;
+	r->progress_mono_ms = p->moved_mono_ms = now;
 	part_bad(r, p, p->next, "the broker sends it, but no record can be taken from it");
 }
 
@@ -288,7 +294,7 @@ void reader_serve_stall(struct reader *r)
 	int64_t silent_ms = now - r->progress_mono_ms;
 	bool down = client_all_down(r->client);
 	if (!down && (r->live || !r->endless))
-		look_into_silence(r, now, silent_ms);
+		look_into_silence(r, now);
 	if (r->failed.id)
 		return;
 	if (r->live) {

@@ -95,7 +95,7 @@ static void on_part_error(struct reader *r, struct part *p, const rd_kafka_messa
 {
 	switch ((int)m->err) {
 	case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-		r->progress_mono_ms = time_mono_ms();
+		r->progress_mono_ms = p->moved_mono_ms = time_mono_ms();
 		if (!reader_part_readable(r, p))
 			break;
 		if (p->end == SCAN_END_NEVER)
@@ -157,6 +157,8 @@ void reader_on_message(rd_kafka_message_t *m, void *arg)
 		s->duplicate_n++;
 		return;
 	}
+	if (r->live)
+		p->moved_mono_ms = time_mono_ms();
 	if (!reader_part_readable(r, p)) {
 		rd_kafka_yield(client_rk(r->client));
 		return;

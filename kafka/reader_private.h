@@ -47,6 +47,7 @@ struct part {
 	int64_t skip_bad;                    /* the largest offset known to be in the batch */
 	int64_t skip_good;                   /* the smallest known to be behind it, -1 = none yet */
 	bool restart;                        /* stop and start at next */
+	int64_t moved_mono_ms;               /* when something came of it last, or it was started */
 };
 
 struct reader {

@@ -1,10 +1,12 @@
 """What a bad disk leaves in a segment: a scan must end and name the place, or step over it and say so. Never a hang, never a silent loss."""
 import re
 import struct
+import time
 
 import pytest
 
 from kafka import rec
+from live import Live
 from segment import RECORDS_AT, RECORDS_N_AT, batches, damage, rewrite
 
 BATCHES_N = 6
@@ -96,6 +98,31 @@ def test_record_that_does_not_parse(kafka, topic, weir):
     assert got.code == 4 and got.took_s < 12 and "offset 10 of partition 0" in got.err, (got.code, got.took_s, got.err)
     got = count(weir, kafka, t, "--skip-bad-batch").ok()
     assert got.rows == [{"n": "50", "lo": "0", "hi": "59"}] and "offsets 10..19 of partition 0" in got.err, (got.out, got.err)
+
+
+@pytest.mark.parametrize("skip", [False, True])
+def test_record_that_does_not_parse_in_an_endless_read(kafka, name, skip):
+    """Found although another partition has messages all the time."""
+    kafka.create_topic(name, partitions=2)
+    for i in range(3):
+        kafka.produce(name, [rec(f"{i * 10 + j:04}-" + "x" * 50) for j in range(10)], linger_ms=1000, batch_num_messages=10)
+
+    def wrong_length(data):
+        data[RECORDS_AT:RECORDS_AT + 3] = b"\xff\xff\x7f"
+    rewrite(kafka, name, 15, wrong_length)
+    live = Live(kafka.bootstrap, name, f"weir.skip.bad.batch={'true' if skip else 'false'}")
+    producer, began, wanted = kafka.producer(linger_ms=0), time.monotonic(), "notice: offsets 10..19 of partition 0" if skip else "error 4: the batch at offset 10 of partition 0"
+    while live.find(wanted) is None and time.monotonic() - began < 25:
+        kafka.send(producer, name, [rec("busy", partition=1)])
+        time.sleep(0.05)
+    live.wait(wanted, 1)
+    if skip:
+        live.wait("0 29 0029")
+        assert [int(r[1]) for r in live.records() if r[0] == "0"] == [*range(10), *range(20, 30)]
+        assert live.end() == 10
+    else:
+        live.end(4)
+    kafka.delete_topic(name)
 
 
 def test_wrong_record_count(kafka, topic, weir):
