@@ -5,7 +5,9 @@
 #include <time.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "tests/unit/support/fake_provider.h"
 #include "vtab/feed.h"
+#include "vtab/follow.h"
 #include "vtab/vtab.h"
 
 static struct batch_pool *pool;
@@ -57,10 +59,20 @@ int main(void)
 	static const char *const statements[] = {
 		"SELECT _offset FROM e", "SELECT value FROM e", "SELECT line, value, _ts FROM e WHERE value > 30", "SELECT _value ->> '$.value' FROM e",
 		"SELECT e.value, m.vendor FROM e JOIN machines m USING (machine)",
+		"SELECT e.value, c.vendor FROM e JOIN changelog c USING (machine)",
+		"SELECT e.value, v.vendor FROM e LEFT JOIN versions v ON v.machine = e.machine AND v._as_of = e._ts",
 	};
-	static const struct provider_impl impl = {0};
-	struct cancel cancel = {0};
-	struct provider p = {.impl = &impl, .cancel = &cancel, .from_ms = TIME_NONE, .until_ms = TIME_NONE, .time_slack_ms = -1, .statement_n = 1};
+	if (sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK)
+		return 1;
+	struct fake *fake = fake_create();
+	fake->provider.statement_n = 1;
+	struct fake_topic *machines = fake_topic_add(fake, "machines", 1);
+	for (int i = 0; i < 4000; i++) {
+		char key[16];
+		snprintf(key, sizeof key, "press-%02d", i % 2000);
+		fake_add(machines, 0, -1, 1600000000000 + i, key, "{\"vendor\": \"KUKA\"}");
+	}
+	struct follow *follow = NULL, *versions = NULL;
 	struct err err = ERR_INIT;
 	sqlite3 *db = NULL;
 	struct feed_table *f = NULL;
@@ -72,19 +84,27 @@ int main(void)
 	stream_add_column(s, "line", COLUMN_TEXT, COLUMN_FROM_VALUE, NULL);
 	stream_add_column(s, "machine", COLUMN_TEXT, COLUMN_FROM_VALUE, NULL);
 	stream_add_column(s, "value", COLUMN_REAL, COLUMN_FROM_VALUE, NULL);
-	if (sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0) != SQLITE_OK || sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
-	    !vtab_register(db, &p, &err) || !feed_table_create(db, "e", s, &f, &err)) {
+	if (sqlite3_open_v2(":memory:", &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK ||
+	    !vtab_register(db, &fake->provider, &err) || !feed_table_create(db, "e", s, &f, &err)) {
 		printf("%s\n", err.msg);
 		return 1;
 	}
 	sqlite3_exec(db, "CREATE TABLE machines (machine TEXT PRIMARY KEY, vendor TEXT); WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < 39) INSERT INTO machines SELECT printf('press-%02d', i), 'KUKA' FROM n", NULL, NULL, NULL);
+	if (sqlite3_exec(db, "CREATE VIRTUAL TABLE changelog USING kafka('machines', format = 'json', machine TEXT PRIMARY KEY, vendor TEXT)", NULL, NULL, NULL) != SQLITE_OK ||
+	    !vtab_changelog_follow(db, "changelog", &follow, &err) || !vtab_changelog_versions(db, "changelog", "versions", &versions, &err)) {
+		printf("%s %s\n", sqlite3_errmsg(db), err.msg);
+		return 1;
+	}
 	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
 		measure(db, f, 1, 100000, statements[i]);
 		measure(db, f, 1000, 300, statements[i]);
 	}
 	stream_destroy(s);
 	feed_table_destroy(f);
+	vtab_changelog_unfollow(versions);
+	vtab_changelog_unfollow(follow);
 	sqlite3_close(db);
+	fake_destroy(fake);
 	batch_pool_unref(pool);
 	return 0;
 }
