@@ -14,6 +14,7 @@
 #include "core/time.h"
 #include "kafka/embedded.h"
 #include "sql/session.h"
+#include "vtab/follow.h"
 
 static struct embedded *broker;
 static struct buf notices;
@@ -359,12 +360,57 @@ static void test_memory_limit(void **state)
 	session_destroy(s);
 }
 
+/* The state of a followed table comes from the broker once, its updates as they are written; also one of which no statement has spoken yet. */
+static void test_followed_table(void **state)
+{
+	struct session *s = open_session(embedded_bootstrap(broker));
+	struct buf rows = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct follow *f = NULL, *versions = NULL;
+	struct sink *sink = NULL;
+	(void)state;
+	assert_true(embedded_create_topic(broker, "machines", 3, &err));
+	assert_true(embedded_open_sink(broker, "machines", PARTITIONER_MURMUR2, &sink, &err));
+	const char *const vendors[] = {"{\"vendor\":\"old\"}", "{\"vendor\":\"KUKA\"}", NULL, "{\"vendor\":\"ABB\"}"};
+	for (int i = 0; i < 2; i++) {
+		struct sink_record r = {.key = bytes_str("press"), .value = bytes_str(vendors[i]), .ts_ms = 1000 + i, .partition = SINK_PARTITION_ANY};
+		assert_true(sink->impl->put(sink, &r, &err));
+	}
+	assert_true(sink->impl->flush(sink, &err));
+	assert_true(run(s, "create table m (machine text primary key, vendor text) from topic 'machines' with (format = 'json')", &rows, &err));
+	if (!vtab_changelog_follow(session_db(s), "m", &f, &err) || !vtab_changelog_versions(session_db(s), "m", "m_versions", &versions, &err))
+		fail_msg("%s", err.msg);
+	assert_true(run(s, "select vendor from m", &rows, &err));
+	assert_string_equal(rows.data, "KUKA\n");
+	for (int i = 2; i < 4; i++) {
+		struct sink_record r = {.key = bytes_str("press"), .value = vendors[i] ? bytes_str(vendors[i]) : bytes_of(NULL, 0), .ts_ms = 1000 + i, .partition = SINK_PARTITION_ANY};
+		assert_true(sink->impl->put(sink, &r, &err));
+		assert_true(sink->impl->flush(sink, &err));
+		size_t applied = 0, sum = 0;
+		for (int64_t until = time_mono_ms() + 3000; sum < 2 && time_mono_ms() < until; sum += applied)
+			if (!vtab_changelog_poll(session_db(s), 20, &applied, &err))
+				fail_msg("%s", err.msg);
+		buf_clear(&rows);
+		assert_true(run(s, "select vendor from m", &rows, &err));
+		assert_string_equal(rows.len ? rows.data : "", i == 2 ? "" : "ABB\n");
+		assert_int_equal(session_provider(s)->stats.message_n, 0);
+	}
+	buf_clear(&rows);
+	assert_true(run(s, "select _as_of, vendor from (select 999 as t union select 1000 union select 1001 union select 1002 union select 1003) left join m_versions on _as_of = t where vendor is not null order by 1", &rows, &err));
+	assert_string_equal(rows.data, "1000|old\n1001|KUKA\n1003|ABB\n");
+	vtab_changelog_unfollow(f);
+	vtab_changelog_unfollow(versions);
+	sink->impl->destroy(sink);
+	buf_finish(&rows);
+	session_destroy(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows), cmocka_unit_test(test_errors), cmocka_unit_test(test_no_cluster), cmocka_unit_test(test_register_many),
 		cmocka_unit_test(test_waiting_streams), cmocka_unit_test(test_confirm), cmocka_unit_test(test_cancel), cmocka_unit_test(test_deadline), cmocka_unit_test(test_completion),
-		cmocka_unit_test(test_memory_limit),
+		cmocka_unit_test(test_followed_table), cmocka_unit_test(test_memory_limit),
 	};
 	buf_init(&notices);
 	return cmocka_run_group_tests(tests, setup, teardown);
