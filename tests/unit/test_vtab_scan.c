@@ -1,6 +1,8 @@
 /* Topic tables over a provider in memory: what is read for each pushdown, and that a few thousand random queries give the rows that the same data
  * gives when nothing is pushed down. */
 #include "support/vtab_fixture.h"
+#include "vtab/feed.h"
+#include "vtab/table.h"
 
 /* Three partitions of 100 records: partition p, offset o has ts 1000*o + p, key k<n>, and every tenth offset of partition 2 is missing. */
 static int setup(void **state)
@@ -332,6 +334,36 @@ static void test_property(void **state)
 }
 
 /* Where the broker sets the times they rise, so they order rows and stop scans. */
+/* The same messages pushed into a feed table, as batches of a source and in two pieces each. */
+static void test_property_feed(void **state)
+{
+	struct err err = ERR_INIT;
+	struct feed_table *feed = NULL;
+	random_topic();
+	run("CREATE VIRTUAL TABLE r USING kafka('random', format = 'json', line TEXT, n, x INTEGER FROM '$.deep.x', kk TEXT FROM KEY, k FROM KEY)");
+	struct fake_topic *t = fake_topic_find(fake, "random");
+	struct source *source = NULL;
+	struct batch *b = NULL;
+	for (struct table *r = module_of(db)->tables; r && !feed; r = r->next)
+		if (strcmp(r->stream->name, "r") == 0)
+			assert_true(feed_table_create(db, "pushed", r->stream, &feed, &err));
+	assert_non_null(feed);
+	struct scan_range ranges[3];
+	for (int32_t p = 0; p < 3; p++)
+		ranges[p] = (struct scan_range){p, t->partitions[p].low, t->partitions[p].end};
+	struct scan_request request = {.topic = "random", .ranges = ranges, .range_n = 3, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .cancel = &fake->cancel};
+	assert_true(fake->provider.impl->open_scan(&fake->provider, NULL, &request, &source, &err));
+	while (source_next(source, 0, &b, &err) == SOURCE_BATCH) {
+		size_t middle = b->record_n / 2;
+		feed_table_add(feed, b, 0, middle);
+		feed_table_add(feed, b, middle, b->record_n);
+		batch_unref(b);
+	}
+	source_destroy(source);
+	compare("pushed", reference, 2500, "feed");
+	feed_table_destroy(feed);
+}
+
 static void test_property_append_time(void **state)
 {
 	struct fake_topic *t = fake_topic_add(fake, "random", 3);
@@ -458,7 +490,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_times, setup, fixture_close), cmocka_unit_test_setup_teardown(test_order, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_keys_and_bytes, setup, fixture_close), cmocka_unit_test_setup_teardown(test_self_join, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_path_functions, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property, setup, fixture_close),
-		cmocka_unit_test_setup_teardown(test_property_append_time, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_explode, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_changelog, setup, fixture_close),
+		cmocka_unit_test_setup_teardown(test_property_feed, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_append_time, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_explode, setup, fixture_close), cmocka_unit_test_setup_teardown(test_property_changelog, setup, fixture_close),
 		cmocka_unit_test_setup_teardown(test_property_join, setup, fixture_close),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
