@@ -1,0 +1,63 @@
+/* The incremental operator: groups of (window, keys) with accumulators, stepped row by row. It does not know where rows come from or when they are
+ * shown: a bounded query steps all rows and takes everything at the end (group_table.c), a live one takes what closed or changed (live.c).
+ *
+ * The order in which groups are given out does not depend on the order in which rows came: by the moment in event time at which their window closed (tumbling:
+ * its end), then its bounds, then the keys in SQLite's order.
+ *
+ * Late: a row of a grid window (tumble, hop, cumulate) is late for a window iff its end <= (largest event time seen before in the row's own partition) -
+ * grace; a row of a stateful window iff its time < that. A late row is not counted in the window; on_late hears of it. Thread: one. */
+#ifndef WEIR_SQL_LIVE_GROUP_H
+#define WEIR_SQL_LIVE_GROUP_H
+
+#include "sql/live/group_plan.h"
+#include "sql/live/watermark.h"
+
+enum late_reason {
+	LATE_LATE,                           /* by the rule above */
+	LATE_IDLE,                           /* silence had closed the window */
+	LATE_NO_TIME,                        /* the row has no event time */
+};
+
+enum fill_kind { FILL_NONE, FILL_NULL, FILL_PREV, FILL_LINEAR, FILL_VALUE };
+
+struct group_op_options {
+	bool lateness;                       /* false: every row counts (bounded, no grace given) */
+	int64_t grace_ms;
+	bool changes;                        /* keep the list of changed groups */
+	int64_t memory_max_bytes;            /* 0 = no limit */
+	enum fill_kind fill;
+	struct agg_value fill_value;         /* FILL_VALUE; its bytes live as long as the operator */
+	void (*on_late)(void *arg, const struct agg_at *at, struct window_bounds window, enum late_reason reason);
+	void *arg;
+};
+
+struct group_op;
+struct group_row;                            /* one result */
+
+struct group_op *group_op_create(const struct group_plan *plan, const struct group_op_options *o);    /* plan is borrowed */
+void group_op_destroy(struct group_op *op);
+/* values: plan->input_column_n of them. part: whose maximum decides lateness, already counted by the caller in row_n; NULL without a watermark. The row's
+ * own time is shown to the watermark here. */
+bool group_op_row(struct group_op *op, const struct agg_value *values, struct watermark *w, struct watermark_part *part, struct err *err);
+/* Event time has reached watermark_ms (WATERMARK_END: all rows were seen): releases rows that waited for their order, closes windows, and appends what
+ * is to be given out. by_idle: silence did it. */
+bool group_op_advance(struct group_op *op, int64_t watermark_ms, bool by_idle, struct err *err);
+
+/* What is ready, in order. Rows stay valid until group_op_clear. */
+size_t group_op_ready_n(const struct group_op *op);
+const struct group_row *group_op_ready(const struct group_op *op, size_t i);
+void group_op_clear(struct group_op *op);
+void group_op_take_changed(struct group_op *op);                     /* makes the changed groups ready, without closing them */
+void group_op_take_all(struct group_op *op);                         /* makes every open group ready */
+bool group_op_has_changed(const struct group_op *op);
+
+void group_row_key(const struct group_op *op, const struct group_row *row, size_t key, struct agg_value *ret);       /* bytes borrowed from the row */
+bool group_row_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret, struct err *err);
+struct window_bounds group_row_window(const struct group_row *row);
+
+struct group_op_stats {
+	int64_t group_n, window_n, waiting_row_n, bytes, late_n;
+};
+struct group_op_stats group_op_stats(const struct group_op *op);
+
+#endif

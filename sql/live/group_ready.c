@@ -1,0 +1,155 @@
+/* What the operator gives out, and in which order. See group.h. */
+#include "sql/live/group_impl.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+
+void ready_add(struct group_op *op, struct group *g, struct group_window *w)
+{
+	if (op->ready_n == op->ready_cap) {
+		op->ready_cap = op->ready_cap ? 2 * op->ready_cap : 16;
+		op->ready = xreallocarray(op->ready, op->ready_cap, sizeof *op->ready);
+	}
+	op->ready[op->ready_n++] = (struct group_row){g, w};
+}
+
+static int64_t compare_keys(const struct group_op *op, const struct group *a, const struct group *b)
+{
+	const uint8_t *ka = group_key_bytes(&op->layout, a), *kb = group_key_bytes(&op->layout, b);
+	size_t n = 0;
+	for (size_t i = 0; i < op->plan->key_n; i++)
+		n += op->plan->keys[i].kind == GROUP_KEY_COLUMN;
+	for (size_t i = 0; i < n; i++) {
+		struct agg_value va, vb;
+		group_key_decode(ka, i, a->real_mask, &va);
+		group_key_decode(kb, i, b->real_mask, &vb);
+		int order = agg_value_compare(&va, &vb);
+		if (order)
+			return order;
+	}
+	return 0;
+}
+
+static int by_order(const void *pa, const void *pb, void *arg)
+{
+	const struct group_row *a = pa, *b = pb;
+	const struct group_window *wa = a->window, *wb = b->window;
+	if (wa != wb) {
+		if (wa->moment_ms != wb->moment_ms)
+			return wa->moment_ms < wb->moment_ms ? -1 : 1;
+		if (wa->bounds.end_ms != wb->bounds.end_ms)
+			return wa->bounds.end_ms < wb->bounds.end_ms ? -1 : 1;
+		if (wa->bounds.start_ms != wb->bounds.start_ms)
+			return wa->bounds.start_ms < wb->bounds.start_ms ? -1 : 1;
+	}
+	int64_t order = compare_keys(arg, a->group, b->group);
+	return order < 0 ? -1 : order > 0;
+}
+
+void ready_sort(struct group_op *op)
+{
+	qsort_r(op->ready, op->ready_n, sizeof *op->ready, by_order, op);
+}
+
+static void add_groups(struct group_op *op, struct group_window *w)
+{
+	for (size_t i = 0; i < w->store.slot_n; i++)
+		if (w->store.slots[i])
+			ready_add(op, w->store.slots[i], w);
+}
+
+/* Groups of a window that goes must not stay in the list of changes. */
+static void forget_changes(struct group_op *op, const struct group_window *w)
+{
+	size_t kept = 0;
+	for (size_t i = 0; i < op->changed_n; i++)
+		if (op->changed[i]->window != w)
+			op->changed[kept++] = op->changed[i];
+	op->changed_n = kept;
+}
+
+void ready_window(struct group_op *op, struct group_window *w)
+{
+	w->closed = true;
+	if (op->changed_n)
+		forget_changes(op, w);
+	/* With EMIT CHANGES a window's last state was given out when it changed. */
+	if (!op->o.changes)
+		add_groups(op, w);
+	w->next_ready = op->ready_windows;
+	op->ready_windows = w;
+}
+
+void group_op_clear(struct group_op *op)
+{
+	op->ready_n = 0;
+	while (op->ready_windows) {
+		struct group_window *w = op->ready_windows;
+		op->ready_windows = w->next_ready;
+		window_free(op, w);
+	}
+}
+
+void group_op_take_changed(struct group_op *op)
+{
+	for (size_t i = 0; i < op->changed_n; i++) {
+		op->changed[i]->changed = false;
+		ready_add(op, op->changed[i], op->changed[i]->window);
+	}
+	op->changed_n = 0;
+	ready_sort(op);
+}
+
+bool group_op_has_changed(const struct group_op *op)
+{
+	return op->changed_n > 0;
+}
+
+void group_op_take_all(struct group_op *op)
+{
+	if (op->only)
+		add_groups(op, op->only);
+	for (size_t i = 0; i < op->window_slot_n; i++)
+		if (op->windows[i])
+			add_groups(op, op->windows[i]);
+	for (size_t i = 0; i < op->tracker_slot_n; i++)
+		if (op->trackers[i] && op->trackers[i]->window)
+			add_groups(op, op->trackers[i]->window);
+	ready_sort(op);
+}
+
+size_t group_op_ready_n(const struct group_op *op)
+{
+	return op->ready_n;
+}
+
+const struct group_row *group_op_ready(const struct group_op *op, size_t i)
+{
+	return &op->ready[i];
+}
+
+struct window_bounds group_row_window(const struct group_row *row)
+{
+	return row->window->bounds;
+}
+
+void group_row_key(const struct group_op *op, const struct group_row *row, size_t key, struct agg_value *ret)
+{
+	const struct group_key *k = &op->plan->keys[key];
+	if (k->kind != GROUP_KEY_COLUMN) {
+		*ret = (struct agg_value){.type = AGG_INTEGER, .i = k->kind == GROUP_KEY_WINDOW_START ? row->window->bounds.start_ms : row->window->bounds.end_ms};
+		return;
+	}
+	size_t i = 0;
+	for (size_t n = 0; n < key; n++)
+		i += op->plan->keys[n].kind == GROUP_KEY_COLUMN;
+	group_key_decode(group_key_bytes(&op->layout, row->group), i, row->group->real_mask, ret);
+}
+
+bool group_row_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret, struct err *err)
+{
+	*ret = (struct agg_result){.type = AGG_NULL, .text = BUF_INIT};
+	if (row->group->filled)
+		return fill_call(op, row, call, ret);
+	return op->layout.defs[call]->final(group_state(&op->layout, row->group, call), ret, err);
+}
