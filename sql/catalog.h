@@ -65,6 +65,7 @@ struct catalog {
 	bool (*confirm_write)(void *arg, const char *cluster, const char *topic);
 	void *arg;
 	bool safe;
+	bool sqlite_aggregates;              /* SET aggregate = sqlite: GROUP BY is SQLite's own */
 	bool write_by_set;                   /* write_allowed came from SET: ask once per topic */
 	char **confirmed;                    /* "cluster\ntopic" already agreed to */
 	size_t confirmed_n;

@@ -186,6 +186,30 @@ static void call_header(sqlite3_context *context, int n, sqlite3_value **args)
 	json_decref(headers);
 }
 
+/* Event time of a column: numbers are ms, text is ISO. Unlike ts(), what is no time is NULL: one bad message must not end a query. */
+static void call_event_time(sqlite3_context *context, int n, sqlite3_value **args)
+{
+	int64_t ms = 0;
+	const char *text;
+	size_t len;
+	(void)n;
+	switch (sqlite3_value_type(args[0])) {
+	case SQLITE_INTEGER:
+		sqlite3_result_value(context, args[0]);
+		return;
+	case SQLITE_FLOAT: {
+		double d = sqlite3_value_double(args[0]);
+		if (d >= -9.2e18 && d <= 9.2e18)
+			sqlite3_result_int64(context, (sqlite3_int64)floor(d));
+		return;
+	}
+	default:
+		if (text_of(args[0], &text, &len) && time_parse_iso(text, len, &ms))
+			sqlite3_result_int64(context, ms);
+		return;
+	}
+}
+
 /* ---- patterns ---- */
 
 static void call_regexp(sqlite3_context *context, int n, sqlite3_value **args)
@@ -225,6 +249,7 @@ static const struct function_info functions[] = {
 	{"duration_text", 1, 1, "duration_text(ms) -> TEXT", "a duration for people: 950ms, 12.3s, 2h 03m", call_duration_text},
 	{"header", 2, 2, "header(_headers, name) -> TEXT", "value of a message header; the last one if the name repeats, NULL if there is none", call_header},
 	{"regexp", 2, 2, "regexp(pattern, text) -> INTEGER", "1 if the POSIX extended regular expression matches; also: text REGEXP pattern. \\d \\w \\s and a leading (?i) work", call_regexp},
+	{"weir_event_time", 1, 1, "weir_event_time(x) -> INTEGER", "what windows take as event time of a value: ms as they are, ISO text as ms, NULL for anything else", call_event_time},
 	{"weir_version", 0, 0, "weir_version() -> TEXT", "weir's version", call_version},
 };
 

@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "sql/functions.h"
+#include "sql/live/group_table.h"
+#include "sql/live/grouped.h"
 #include "sql/memory.h"
 #include "sql/metadata.h"
 #include "sql/pending.h"
@@ -99,7 +101,7 @@ bool session_create(const struct session_options *o, struct session **ret, struc
 		goto fail;
 	s->catalog->safe = o->safe;
 	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) ||
-	    !metadata_register(s->db, s->catalog, err))
+	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err))
 		goto fail;
 	if (s->persistent && !persist_load(s, err))
 		goto fail;
@@ -116,6 +118,7 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
+	group_tables_destroy(s->groups);
 	if (s->db && sqlite3_close(s->db) != SQLITE_OK) {
 		/* A query outlived its session: a defect of the caller. Finish it rather than leave the file locked. */
 		sqlite3_stmt *left;
@@ -279,7 +282,7 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		err->sql_offset = -1;
 		goto out;
 	}
-	if (!dialect_statement(s, text.data, text.len, st, &ours, err)) {
+	if (!dialect_statement(s, text.data, text.len, st, &ours, err) || (!ours && !grouped_statement(s, text.data, text.len, st, &ours, err))) {
 		if (err->sql_offset >= 0)
 			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
 		goto out;

@@ -24,6 +24,8 @@ struct session {
 	size_t auto_stream_n;
 	struct pending *pending;             /* pending.c: declared streams that SQLite does not know yet */
 	size_t pending_cap, pending_used, pending_n;
+	struct group_tables *groups;         /* live/group_table.c: of statements that group */
+	int feed_n;                          /* live/: last number of a feed table */
 };
 
 /* One statement after the dialect: SQL for SQLite, or an action of ours, or an action and then SQL for its rows. */

@@ -176,7 +176,22 @@ static void get_until(const struct catalog *c, struct buf *to)
 	add_bound(c->provider.until_ms, to);
 }
 
+static bool set_aggregate(struct catalog *c, const char *value, struct err *err)
+{
+	bool sqlite = strcasecmp(value, "sqlite") == 0;
+	if (!sqlite && strcasecmp(value, "auto") != 0)
+		return bad("aggregate", value, "auto or sqlite", err);
+	c->sqlite_aggregates = sqlite;
+	return true;
+}
+
+static void get_aggregate(const struct catalog *c, struct buf *to)
+{
+	buf_adds(to, c->sqlite_aggregates ? "sqlite" : "auto");
+}
+
 static const struct setting settings[] = {
+	{"aggregate", "auto | sqlite", "auto: GROUP BY over topics runs in weir's hash tables where it can; sqlite: always in SQLite's sorter", set_aggregate, get_aggregate},
 	{"from", "time | none", "read every topic from this time on (the broker's time index)", set_from, get_from},
 	{"max_message", "bytes", "a larger message comes without its value and with a row in weir_errors", set_max_message, get_max_message},
 #ifndef WEIR_EXTENSION

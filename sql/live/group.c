@@ -442,7 +442,7 @@ static bool row_in_order(struct group_op *op, const struct agg_value *values, co
 	return !over_limit(op, err);
 }
 
-bool group_op_row(struct group_op *op, const struct agg_value *values, struct watermark *w, struct watermark_part *part, struct err *err)
+bool group_op_row(struct group_op *op, const struct agg_value *values, const struct watermark_part *part, struct err *err)
 {
 	struct agg_at at = {.ts_ms = TIME_NONE};
 	if (op->plan->at) {
@@ -450,20 +450,15 @@ bool group_op_row(struct group_op *op, const struct agg_value *values, struct wa
 			.index = (int32_t)values[AT_INDEX].i};
 	}
 	int64_t horizon_ms = horizon(op, part);
-	bool ok;
-	if (!op->plan->windowed) {
-		ok = step_window(op, op->only, values, &at, err);
-	} else if (at.ts_ms == TIME_NONE) {
+	if (!op->plan->windowed)
+		return step_window(op, op->only, values, &at, err);
+	if (at.ts_ms == TIME_NONE) {
 		late(op, &at, (struct window_bounds){TIME_NONE, TIME_NONE}, LATE_NO_TIME);
 		return true;
-	} else if (window_is_stateful(&op->plan->window)) {
-		ok = row_in_order(op, values, &at, horizon_ms, err);
-	} else {
-		ok = row_in_grid(op, values, &at, horizon_ms, err);
 	}
-	if (w && part && at.ts_ms != TIME_NONE)
-		watermark_see(w, part, at.ts_ms);
-	return ok;
+	if (window_is_stateful(&op->plan->window))
+		return row_in_order(op, values, &at, horizon_ms, err);
+	return row_in_grid(op, values, &at, horizon_ms, err);
 }
 
 bool group_op_advance(struct group_op *op, int64_t watermark_ms, bool by_idle, struct err *err)

@@ -1,0 +1,354 @@
+/* sql/live/group_table.h */
+#include "sql/live/group_table.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "sql/memory.h"
+
+struct group_table {
+	struct group_tables *tables;
+	struct session *s;
+	struct group_plan plan;
+	struct group_op_options options;
+	struct group_op *op;                 /* live: for its whole life; bounded: of the running scan */
+	sqlite3_stmt *input;
+	bool live;
+	int number;
+	char *name;                          /* temp."weir_groups_1" */
+	struct group_table *next;
+};
+
+struct group_tables {
+	struct session *s;
+	struct group_table *list;
+	int number;                          /* last one given */
+};
+
+struct group_vtab {
+	sqlite3_vtab base;
+	struct group_table *table;
+};
+
+struct group_cursor {
+	sqlite3_vtab_cursor base;
+	struct group_table *table;
+	size_t at;
+};
+
+void stmt_values(sqlite3_stmt *stmt, struct agg_value *values, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct agg_value *v = &values[i];
+		switch (sqlite3_column_type(stmt, i)) {
+		case SQLITE_INTEGER:
+			*v = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_column_int64(stmt, i)};
+			break;
+		case SQLITE_FLOAT:
+			*v = (struct agg_value){.type = AGG_REAL, .d = sqlite3_column_double(stmt, i)};
+			break;
+		case SQLITE_TEXT: {
+			const void *data = sqlite3_column_text(stmt, i);
+			*v = (struct agg_value){.type = AGG_TEXT, .bytes = bytes_of(data, (size_t)sqlite3_column_bytes(stmt, i))};
+			break;
+		}
+		case SQLITE_BLOB: {
+			const void *data = sqlite3_column_blob(stmt, i);
+			*v = (struct agg_value){.type = AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_column_bytes(stmt, i))};
+			break;
+		}
+		default:
+			*v = (struct agg_value){.type = AGG_NULL};
+			break;
+		}
+	}
+}
+
+/* ---- the virtual table ---- */
+
+static int fail(struct group_table *t, sqlite3_vtab *base, const struct err *err)
+{
+	t->s->catalog->provider.last_error = *err;
+	sqlite3_free(base->zErrMsg);
+	base->zErrMsg = sqlite3_mprintf("%s", err->msg);
+	return err->id == ERR_INTERRUPTED || err->id == ERR_TIMEOUT ? SQLITE_INTERRUPT : SQLITE_ERROR;
+}
+
+static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	struct group_tables *tables = aux;
+	struct group_table *t = tables->list;
+	int number = argc > 3 ? atoi(argv[3]) : 0;
+	while (t && t->number != number)
+		t = t->next;
+	if (!t) {
+		*ret_text = sqlite3_mprintf("%s belongs to a statement that is over", argv[2]);
+		return SQLITE_ERROR;
+	}
+	struct buf sql = BUF_INIT;
+	buf_adds(&sql, "CREATE TABLE x(window_start TIMESTAMP_MS, window_end TIMESTAMP_MS");
+	for (size_t i = 0; i < t->plan.key_n; i++) {
+		const struct group_key *k = &t->plan.keys[i];
+		const char *type = k->kind == GROUP_KEY_COLUMN ? sqlite3_column_decltype(t->input, k->column) : "TIMESTAMP_MS";
+		buf_addf(&sql, ", \"" GROUP_KEY_NAME "\" %s", i + 1, type ? type : "");
+	}
+	for (size_t i = 0; i < t->plan.call_n; i++)
+		buf_addf(&sql, ", \"" GROUP_CALL_NAME "\"", i + 1);
+	buf_addc(&sql, ')');
+	int rc = sqlite3_declare_vtab(db, sql.data);
+	buf_finish(&sql);
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+	struct group_vtab *v = xcalloc(1, sizeof *v);
+	v->table = t;
+	*ret = &v->base;
+	return SQLITE_OK;
+}
+
+static int create_table(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	return connect_table(db, aux, argc, argv, ret, ret_text);
+}
+
+static int disconnect_table(sqlite3_vtab *base)
+{
+	free(base);
+	return SQLITE_OK;
+}
+
+static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+	const struct group_table *t = ((struct group_vtab *)base)->table;
+	info->estimatedCost = 1e6;
+	info->estimatedRows = 1000;
+	info->idxStr = sqlite3_mprintf("incremental aggregation of %s%s", t->plan.stream ? t->plan.stream : "rows", t->plan.windowed ? " in windows" : "");
+	info->needToFreeIdxStr = 1;
+	return SQLITE_OK;
+}
+
+static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
+{
+	struct group_cursor *c = xcalloc(1, sizeof *c);
+	c->table = ((struct group_vtab *)base)->table;
+	*ret = &c->base;
+	return SQLITE_OK;
+}
+
+static int close_cursor(sqlite3_vtab_cursor *base)
+{
+	struct group_cursor *c = (struct group_cursor *)base;
+	if (!c->table->live) {
+		group_op_destroy(c->table->op);
+		c->table->op = NULL;
+	}
+	free(c);
+	return SQLITE_OK;
+}
+
+/* Runs the input to its end. */
+static bool aggregate_all(struct group_table *t, struct err *err)
+{
+	int n = t->plan.input_column_n, rc = SQLITE_ROW;
+	struct agg_value *values = xcalloc((size_t)n + 1, sizeof *values);
+	bool ok = true;
+	sqlite3_reset(t->input);
+	while (ok && (rc = sqlite3_step(t->input)) == SQLITE_ROW) {
+		stmt_values(t->input, values, n);
+		ok = group_op_row(t->op, values, NULL, err);
+	}
+	if (ok && rc != SQLITE_DONE)
+		ok = session_sqlite_error(t->s, rc, -1, err);
+	sqlite3_reset(t->input);
+	free(values);
+	return ok && group_op_advance(t->op, WATERMARK_END, false, err);
+}
+
+static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
+{
+	struct group_cursor *c = (struct group_cursor *)base;
+	struct group_table *t = c->table;
+	struct err err = ERR_INIT;
+	c->at = 0;
+	if (t->live)
+		return SQLITE_OK;
+	group_op_destroy(t->op);
+	t->op = group_op_create(&t->plan, &t->options);
+	return aggregate_all(t, &err) ? SQLITE_OK : fail(t, base->pVtab, &err);
+}
+
+static int next(sqlite3_vtab_cursor *base)
+{
+	((struct group_cursor *)base)->at++;
+	return SQLITE_OK;
+}
+
+static int eof(sqlite3_vtab_cursor *base)
+{
+	const struct group_cursor *c = (const struct group_cursor *)base;
+	return !c->table->op || c->at >= group_op_ready_n(c->table->op);
+}
+
+static void result_value(sqlite3_context *context, enum agg_type type, int64_t i, double d, const void *data, size_t len)
+{
+	switch (type) {
+	case AGG_NULL:
+		break;
+	case AGG_INTEGER:
+		sqlite3_result_int64(context, i);
+		break;
+	case AGG_REAL:
+		sqlite3_result_double(context, d);
+		break;
+	case AGG_TEXT:
+		sqlite3_result_text64(context, data, len, SQLITE_TRANSIENT, SQLITE_UTF8);
+		break;
+	case AGG_BLOB:
+		sqlite3_result_blob64(context, data, len, SQLITE_TRANSIENT);
+		break;
+	}
+}
+
+static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
+{
+	struct group_cursor *c = (struct group_cursor *)base;
+	struct group_table *t = c->table;
+	const struct group_row *row = group_op_ready(t->op, c->at);
+	if (i < 2) {
+		struct window_bounds b = group_row_window(row);
+		if (t->plan.windowed)
+			sqlite3_result_int64(context, i ? b.end_ms : b.start_ms);
+		return SQLITE_OK;
+	}
+	size_t k = (size_t)i - 2;
+	if (k < t->plan.key_n) {
+		struct agg_value v;
+		group_row_key(t->op, row, k, &v);
+		result_value(context, v.type, v.i, v.d, v.bytes.data, v.bytes.len);
+		return SQLITE_OK;
+	}
+	struct agg_result r;
+	struct err err = ERR_INIT;
+	if (!group_row_call(t->op, row, k - t->plan.key_n, &r, &err))
+		return fail(t, base->pVtab, &err);
+	result_value(context, r.type, r.i, r.d, r.text.data, r.text.len);
+	if (r.json)
+		sqlite3_result_subtype(context, 'J');
+	buf_finish(&r.text);
+	return SQLITE_OK;
+}
+
+static int rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
+{
+	*ret = (sqlite3_int64)((struct group_cursor *)base)->at + 1;
+	return SQLITE_OK;
+}
+
+static const sqlite3_module methods = {
+	.iVersion = 1,
+	.xCreate = create_table,
+	.xConnect = connect_table,
+	.xBestIndex = best_index,
+	.xDisconnect = disconnect_table,
+	.xDestroy = disconnect_table,
+	.xOpen = open_cursor,
+	.xClose = close_cursor,
+	.xFilter = filter,
+	.xNext = next,
+	.xEof = eof,
+	.xColumn = column,
+	.xRowid = rowid,
+};
+
+/* ---- their owner ---- */
+
+bool group_tables_create(struct session *s, struct group_tables **ret, struct err *err)
+{
+	struct group_tables *t = xcalloc(1, sizeof *t);
+	t->s = s;
+	if (sqlite3_create_module_v2(s->db, "weir_groups", &methods, t, NULL) != SQLITE_OK) {
+		free(t);
+		return err_set(err, ERR_INTERNAL, "the module weir_groups cannot be registered: %s", sqlite3_errmsg(s->db));
+	}
+	*ret = t;
+	return true;
+}
+
+void group_tables_destroy(struct group_tables *t)
+{
+	if (!t)
+		return;
+	while (t->list)
+		group_table_destroy(t->list);
+	free(t);
+}
+
+bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt *input, const struct group_op_options *o, bool live, struct group_table **ret, struct err *err)
+{
+	struct group_tables *tables = s->groups;
+	struct group_table *t = xcalloc(1, sizeof *t);
+	t->tables = tables;
+	t->s = s;
+	t->plan = *plan;
+	*plan = (struct group_plan){.input = BUF_INIT, .output = BUF_INIT};
+	t->options = *o;
+	t->input = input;
+	t->live = live;
+	t->number = ++tables->number;
+	t->name = xasprintf("temp.\"weir_groups_%d\"", t->number);
+	t->next = tables->list;
+	tables->list = t;
+	char *sql = xasprintf("CREATE VIRTUAL TABLE %s USING weir_groups(%d)", t->name, t->number);
+	bool ok = session_exec(s, sql, err);
+	free(sql);
+	if (!ok) {
+		free(t->name);
+		t->name = NULL;
+		group_table_destroy(t);
+		return false;
+	}
+	if (live)
+		t->op = group_op_create(&t->plan, &t->options);
+	*ret = t;
+	return true;
+}
+
+void group_table_destroy(struct group_table *t)
+{
+	if (!t)
+		return;
+	if (t->name) {
+		char *sql = xasprintf("DROP TABLE IF EXISTS %s", t->name);
+		struct err ignored = ERR_INIT;
+		session_exec(t->s, sql, &ignored);
+		free(sql);
+	}
+	struct group_table **p = &t->tables->list;
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	group_op_destroy(t->op);
+	sqlite3_finalize(t->input);
+	group_plan_finish(&t->plan);
+	free(t->name);
+	free(t);
+}
+
+const char *group_table_name(const struct group_table *t)
+{
+	return t->name;
+}
+
+struct group_op *group_table_op(struct group_table *t)
+{
+	return t->op;
+}
+
+const struct group_plan *group_table_plan(const struct group_table *t)
+{
+	return &t->plan;
+}
+
+sqlite3_stmt *group_table_input(struct group_table *t)
+{
+	return t->input;
+}

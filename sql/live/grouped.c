@@ -1,0 +1,119 @@
+/* sql/live/grouped.h. The input and the output are prepared before anything is decided: what SQLite refuses in either (a column that is neither grouped nor
+ * aggregated) goes back to SQLite as the user wrote it, so nothing is lost but the speed. */
+#include "sql/live/grouped.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "sql/live/from.h"
+#include "sql/live/group_table.h"
+
+/* The item of FROM whose rows have offsets and event time: the windowed one, else the first topic. */
+static bool find_stream(struct session *s, const char *text, const struct select *sel, struct from_stream *ret, size_t *ret_item, struct err *err)
+{
+	*ret = (struct from_stream){0};
+	for (size_t i = 0; i < sel->from_n; i++) {
+		struct from_stream f;
+		if (!from_stream(s, text, sel, i, &f, err)) {
+			from_stream_finish(ret);
+			return false;
+		}
+		if (f.stream && (!ret->stream || f.is_window)) {
+			from_stream_finish(ret);
+			*ret = f;
+			*ret_item = i;
+		} else {
+			from_stream_finish(&f);
+		}
+	}
+	return true;
+}
+
+static void free_table(void *data)
+{
+	group_table_destroy(data);
+}
+
+/* True: *ret is the table, out its output's SQL. False: the reason is in err (or it just does not fit: err->id none). */
+static bool make_table(struct session *s, const struct group_plan_request *r, struct group_table **ret, struct buf *out, struct err *err)
+{
+	struct group_plan plan;
+	const char *why = NULL;
+	struct statement input = {.sql = BUF_INIT, .resolve = true};
+	sqlite3_stmt *stmt = NULL;
+	size_t used;
+	if (!group_plan_make(r, &plan, &why, err))
+		return false;
+	if (plan.windowed && plan.window.kind == WINDOW_COUNT && plan.window.count_slide_n) {
+		group_plan_finish(&plan);
+		return false;
+	}
+	buf_add(&input.sql, plan.input.data, plan.input.len);
+	bool ok = resolve_prepare(s, &input, &stmt, &used, err) && variables_bind(s, stmt, err);
+	statement_finish(&input);
+	if (!ok) {
+		sqlite3_finalize(stmt);
+		group_plan_finish(&plan);
+		return false;
+	}
+	struct group_op_options o = {.lateness = false};
+	if (!group_table_create(s, &plan, stmt, &o, false, ret, err))
+		return false;
+	group_plan_output(group_table_plan(*ret), group_table_name(*ret), out);
+	return true;
+}
+
+/* Does SQLite take the output? */
+static bool output_prepares(struct session *s, const struct buf *sql, struct err *err)
+{
+	struct statement st = {.sql = BUF_INIT, .resolve = true};
+	sqlite3_stmt *stmt = NULL;
+	size_t used;
+	buf_add(&st.sql, sql->data, sql->len);
+	bool ok = resolve_prepare(s, &st, &stmt, &used, err);
+	sqlite3_finalize(stmt);
+	statement_finish(&st);
+	return ok;
+}
+
+static bool try_grouped(struct session *s, const char *text, const struct select *sel, struct statement *st, bool *ret_ours, struct err *err)
+{
+	struct group_plan_request r = {.text = text, .select = sel, .has_index = true};
+	struct from_stream f;
+	if (!find_stream(s, text, sel, &f, &r.stream_item, err))
+		return false;
+	r.event_time = f.event_time;
+	for (int pass = 0; f.stream && pass < 2 && !*ret_ours; pass++) {
+		struct group_table *table = NULL;
+		struct err why = ERR_INIT;
+		struct buf out = BUF_INIT;
+		r.expand_aliases = pass == 1;
+		if (make_table(s, &r, &table, &out, &why) && output_prepares(s, &out, &why)) {
+			st->sql = out;
+			st->rewritten = true;
+			st->resolve = true;
+			st->data = table;
+			st->free_data = free_table;
+			*ret_ours = true;
+		} else {
+			group_table_destroy(table);
+			buf_finish(&out);
+		}
+		err_clear(&s->catalog->provider.last_error);
+	}
+	from_stream_finish(&f);
+	return true;
+}
+
+bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
+{
+	struct select sel;
+	struct parse p = parse_begin(text, 0, len);
+	*ret_ours = false;
+	if (s->catalog->sqlite_aggregates || (!parse_is(&p, "select") && !parse_is(&p, "with")) || !select_parse(text, 0, len, &sel))
+		return true;
+	bool ok = true;
+	if (sel.group_n > 0 && !sel.compound)
+		ok = try_grouped(s, text, &sel, st, ret_ours, err);
+	select_finish(&sel);
+	return ok;
+}

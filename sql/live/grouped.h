@@ -1,0 +1,10 @@
+/* A bounded SELECT with GROUP BY over topics: run by the incremental operator instead of SQLite's sorter. Thread: the session's. */
+#ifndef WEIR_SQL_LIVE_GROUPED_H
+#define WEIR_SQL_LIVE_GROUPED_H
+
+#include "sql/session_impl.h"
+
+/* *ret_ours false: the statement is left as it is (its shape is not known here, or SET aggregate = sqlite). False: it is wrong in any case. */
+bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);
+
+#endif

@@ -1,0 +1,292 @@
+/* sql/live/live.h: the steps. */
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "sql/live/live_impl.h"
+
+enum { FRAME_MS = 100 };
+
+bool live_create(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err)
+{
+	struct live *l = xcalloc(1, sizeof *l);
+	l->s = s;
+	l->text = xstrndup(text, len);
+	buf_init(&l->sql);
+	l->watermark.value_ms = TIME_NONE;
+	l->emit.limit = -1;
+	l->frame_interval_ms = FRAME_MS;
+	l->started_mono_ms = time_mono_ms();
+	if (!live_plan(l, emit_at, err)) {
+		live_destroy(l);
+		return false;
+	}
+	if (l->input)
+		l->values = xcalloc((size_t)group_table_plan(l->groups)->input_column_n + 3, sizeof *l->values);
+	*ret = l;
+	return true;
+}
+
+void live_destroy(struct live *l)
+{
+	if (!l)
+		return;
+	sqlite3_finalize(l->output);
+	pane_destroy(l->pane);
+	group_table_destroy(l->groups);
+	for (size_t i = 0; i < l->stream_n; i++) {
+		struct live_stream *st = &l->streams[i];
+		sqlite3_finalize(st->times);
+		live_input_close(&st->input);
+		feed_table_destroy(st->feed);
+		stream_destroy(st->stream);
+		free(st->alias);
+		free(st->feed_name);
+		free(st->event_time);
+	}
+	for (size_t i = 0; i < l->follow_n; i++)
+		vtab_changelog_unfollow(l->follows[i]);
+	watermark_finish(&l->watermark);
+	emit_finish(&l->emit);
+	free(l->streams);
+	free(l->follows);
+	free(l->values);
+	free(l->pieces);
+	free(l->times);
+	free(l->late);
+	free(l->text);
+	buf_finish(&l->sql);
+	free(l);
+}
+
+sqlite3_stmt *live_stmt(struct live *l)
+{
+	return l->output;
+}
+
+const char *live_sql(const struct live *l)
+{
+	return l->sql.data;
+}
+
+bool live_set_frames(struct live *l, bool on, int interval_ms)
+{
+	if (l->strategy != LIVE_INCREMENTAL || l->emit.kind != EMIT_CHANGES)
+		return false;
+	l->frames = on;
+	if (interval_ms > 0)
+		l->frame_interval_ms = interval_ms;
+	return true;
+}
+
+/* ---- the steps ---- */
+
+static bool sqlite_failed(struct live *l, int rc, struct err *err)
+{
+	return session_sqlite_error(l->s, rc, -1, err);
+}
+
+/* Something may be ready: starts giving it out. */
+static bool start_output(struct live *l, struct err *err)
+{
+	if (l->pane)
+		return pane_next(l, &l->output_running, err);
+	l->output_running = group_op_ready_n(group_table_op(l->groups)) > 0;
+	return true;
+}
+
+/* After a row or a chunk of the input. */
+static bool give_changes(struct live *l, struct err *err)
+{
+	struct group_op *op = group_table_op(l->groups);
+	if (l->emit.kind != EMIT_CHANGES || !group_op_has_changed(op))
+		return true;
+	if (l->frames) {
+		l->frame_due = true;
+		return true;
+	}
+	group_op_take_changed(op);
+	return start_output(l, err);
+}
+
+static bool take_input_row(struct live *l, struct err *err)
+{
+	struct group_op *op = group_table_op(l->groups);
+	int n = sqlite3_column_count(l->input);
+	struct agg_at at = {.ts_ms = TIME_NONE};
+	struct watermark_part *part = NULL;
+	const struct chunk_time *place = NULL;
+	stmt_values(l->input, l->values, n);
+	if (l->windowed) {
+		at.partition = (int32_t)l->values[AT_PARTITION].i;
+		at.offset = l->values[AT_OFFSET].i;
+		at.index = (int32_t)l->values[AT_INDEX].i;
+		part = live_times_before(l, &at, &place);
+	}
+	if (l->pane) {
+		if (!pane_row(l, place, err))
+			return false;
+	}
+	return group_op_row(op, l->values, part, err) && (l->pane || give_changes(l, err));
+}
+
+/* The chunk's input is used up. */
+static bool end_chunk(struct live *l, struct err *err)
+{
+	live_unload_chunk(l);
+	if (l->strategy == LIVE_STATELESS)
+		return true;
+	int64_t watermark_ms = live_watermark(l);
+	if (watermark_ms == WATERMARK_END)
+		return true;                 /* the end is told once, when all is read */
+	return group_op_advance(group_table_op(l->groups), watermark_ms, l->watermark.by_idle, err) && give_changes(l, err) && (l->output_running || start_output(l, err));
+}
+
+static bool every_due(struct live *l)
+{
+	return l->emit.kind == EMIT_EVERY && group_op_has_changed(group_table_op(l->groups)) && time_mono_ms() >= l->next_every_ms;
+}
+
+/* Nothing is loaded and nothing is being given out. True: go on; *ret says what to tell if not. */
+static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum live_step *ret, struct err *err)
+{
+	bool loaded = false;
+	struct group_op *op = l->groups ? group_table_op(l->groups) : NULL;
+	*ret_tell = false;
+	if (op && every_due(l)) {
+		l->next_every_ms = time_mono_ms() + l->emit.every_ms;
+		group_op_take_changed(op);
+		return start_output(l, err);
+	}
+	if (l->frame_due && time_mono_ms() >= l->next_frame_ms) {
+		l->next_frame_ms = time_mono_ms() + l->frame_interval_ms;
+		l->frame_due = false;
+		l->frame_open = true;
+		group_op_take_changed(op);
+		group_op_clear(op);
+		group_op_take_all(op);
+		l->output_running = true;
+		*ret_tell = true;
+		*ret = LIVE_FRAME;
+		return true;
+	}
+	if (l->ended) {
+		if (l->flushed) {
+			*ret_tell = true;
+			*ret = LIVE_END;
+			return true;
+		}
+		l->flushed = true;
+		if (!op)
+			return true;
+		if (l->emit.kind == EMIT_EVERY)
+			group_op_take_changed(op);
+		if (l->frames) {
+			l->frame_due = true;
+			l->next_frame_ms = 0;
+			return true;
+		}
+		if (l->emit.kind == EMIT_CHANGES && !l->windowed)
+			return true;                 /* each change was given out when it came */
+		return (l->emit.kind == EMIT_EVERY && !l->windowed ? true : group_op_advance(op, WATERMARK_END, false, err)) && give_changes(l, err) && (l->output_running || start_output(l, err));
+	}
+	if (!live_load_chunk(l, wait_ms, &loaded, err))
+		return false;
+	if (loaded) {
+		l->input_running = l->strategy != LIVE_STATELESS;
+		l->output_running = l->strategy == LIVE_STATELESS;
+		return true;
+	}
+	if (l->ended)
+		return true;
+	if (op && l->windowed) {
+		if (!group_op_advance(op, live_watermark(l), l->watermark.by_idle, err) || !give_changes(l, err) || (!l->output_running && !start_output(l, err)))
+			return false;
+		if (l->output_running || l->frame_due)
+			return true;
+	}
+	*ret_tell = true;
+	*ret = LIVE_IDLE;
+	return cancel_check(&l->s->catalog->cancel, err);
+}
+
+static bool finish_output(struct live *l, struct err *err)
+{
+	sqlite3_reset(l->output);
+	l->output_running = false;
+	if (l->strategy == LIVE_STATELESS)
+		return end_chunk(l, err);
+	if (l->pane)
+		return start_output(l, err);
+	group_op_clear(group_table_op(l->groups));
+	return true;
+}
+
+enum live_step live_step(struct live *l, int wait_ms, struct err *err)
+{
+	enum live_step tell = LIVE_IDLE;
+	bool told = false;
+	int rc;
+	if (!l->opened) {
+		l->opened = true;
+		l->next_every_ms = time_mono_ms() + l->emit.every_ms;
+		if (!live_open_inputs(l, err))
+			return LIVE_FAILED;
+	}
+	if (l->emit.limit >= 0 && l->row_out_n >= l->emit.limit)
+		return LIVE_END;
+	for (;;) {
+		if (l->output_running) {
+			rc = sqlite3_step(l->output);
+			if (rc == SQLITE_ROW) {
+				l->row_out_n++;
+				return LIVE_ROW;
+			}
+			if (rc != SQLITE_DONE)
+				return sqlite_failed(l, rc, err), LIVE_FAILED;
+			if (!finish_output(l, err))
+				return LIVE_FAILED;
+			if (l->frame_open) {
+				l->frame_open = false;
+				return LIVE_IDLE;
+			}
+		} else if (l->input_running) {
+			rc = sqlite3_step(l->input);
+			if (rc == SQLITE_ROW) {
+				if (!take_input_row(l, err))
+					return LIVE_FAILED;
+				continue;
+			}
+			sqlite3_reset(l->input);
+			l->input_running = false;
+			if (rc != SQLITE_DONE)
+				return sqlite_failed(l, rc, err), LIVE_FAILED;
+			if (!end_chunk(l, err))
+				return LIVE_FAILED;
+		} else if (!between_chunks(l, wait_ms, &told, &tell, err)) {
+			return LIVE_FAILED;
+		} else if (told) {
+			return tell;
+		}
+	}
+}
+
+/* ---- what it says of itself ---- */
+
+void live_status(struct live *l, struct live_status *ret)
+{
+	static const char *const states[] = {"nothing but offsets", "one accumulator per window and key", "the rows of open windows"};
+	struct live_status s = {.strategy = l->strategy, .why = l->why, .state = states[l->strategy], .emit = l->emit, .row_in_n = l->row_in_n, .row_out_n = l->row_out_n, .late_n = l->late_total_n,
+		.watermark_ms = l->windowed ? l->watermark.value_ms : TIME_NONE, .by_idle = l->watermark.by_idle, .lag_n = -1, .ended = l->ended && l->flushed};
+	for (size_t i = 0; i < l->watermark.part_n; i++)
+		s.skewed_n += l->watermark.parts[i].skewed_n;
+	if (l->groups) {
+		struct group_op_stats g = group_op_stats(group_table_op(l->groups));
+		s.state_bytes = g.bytes;
+		s.group_n = g.group_n;
+		s.window_n = g.window_n;
+		s.waiting_n = g.waiting_row_n;
+	}
+	const struct watermark_part *holder = l->windowed ? watermark_holder(&l->watermark, time_mono_ms()) : NULL;
+	if (holder && (size_t)holder->source < l->stream_n)
+		sqlite3_snprintf(sizeof s.holder, s.holder, "%s partition %d", l->streams[holder->source].stream->topic, holder->partition);
+	*ret = s;
+}

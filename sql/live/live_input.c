@@ -1,0 +1,176 @@
+/* sql/live/live_input.h */
+#include "sql/live/live_input.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "core/time.h"
+
+static int64_t offset_listed(const struct position *p, int32_t partition)
+{
+	for (size_t i = 0; i < p->offset_n; i++)
+		if (p->offsets[i].partition == partition)
+			return p->offsets[i].offset;
+	return -1;
+}
+
+static int64_t within(int64_t v, int64_t low, int64_t end)
+{
+	return v < low ? low : v > end ? end : v;
+}
+
+/* offsets: what topic_offsets_at said, NULL where it cannot be asked. */
+static int64_t resolve(const struct position *p, const struct partition_bounds *b, const int64_t *offsets, int32_t partition, bool is_from)
+{
+	switch (p->kind) {
+	case POSITION_BEGINNING:
+		return b->low;
+	case POSITION_TIME:
+		return offsets ? within(offsets[partition], b->low, b->end) : is_from ? b->low : b->end;
+	case POSITION_OFFSETS: {
+		int64_t listed = offset_listed(p, partition);
+		return listed < 0 ? b->end : is_from ? within(listed, b->low, INT64_MAX) : listed;
+	}
+	case POSITION_END:
+	case POSITION_NONE:
+		break;
+	}
+	return b->end;
+}
+
+static bool ask_times(struct live_input *in, const struct position *p, const struct topic_info *info, int64_t **ret, struct err *err)
+{
+	*ret = NULL;
+	if (p->kind != POSITION_TIME || !info->time_seek)
+		return true;
+	*ret = xcalloc((size_t)info->partition_n + 1, sizeof **ret);
+	return in->provider->impl->topic_offsets_at(in->provider, in->stream->cluster, in->stream->topic, info->partition_n, p->ts_ms, *ret, err);
+}
+
+static bool find_parts(struct live_input *in, const struct position *from, const struct position *until, struct err *err)
+{
+	struct provider *p = in->provider;
+	struct topic_info info = {0};
+	if (!p->impl->topic_info(p, in->stream->cluster, in->stream->topic, 0, &info, err))
+		return false;
+	struct partition_bounds *bounds = xcalloc((size_t)info.partition_n + 1, sizeof *bounds);
+	int64_t *starts = NULL, *ends = NULL;
+	bool ok = p->impl->topic_bounds(p, in->stream->cluster, in->stream->topic, info.partition_n, bounds, err) && ask_times(in, from, &info, &starts, err) && ask_times(in, until, &info, &ends, err);
+	in->parts = xcalloc((size_t)info.partition_n + 1, sizeof *in->parts);
+	for (int32_t i = 0; ok && i < info.partition_n; i++) {
+		struct input_part *part = &in->parts[in->part_n];
+		if (from->kind == POSITION_OFFSETS && offset_listed(from, i) < 0)
+			continue;                    /* only what is listed is read */
+		*part = (struct input_part){.partition = bounds[i].partition, .skip_before_ms = TIME_NONE, .stop_at_ms = TIME_NONE};
+		part->start = part->next = resolve(from, &bounds[i], starts, i, true);
+		part->end = until->kind == POSITION_NONE ? SCAN_END_NEVER : resolve(until, &bounds[i], ends, i, false);
+		if (from->kind == POSITION_TIME && !info.time_seek)
+			part->skip_before_ms = from->ts_ms;
+		if (until->kind == POSITION_TIME && !info.time_seek)
+			part->stop_at_ms = until->ts_ms;
+		in->part_n++;
+	}
+	free(bounds);
+	free(starts);
+	free(ends);
+	return ok;
+}
+
+bool live_input_open(struct live_input *in, struct provider *p, const struct stream *stream, const struct position *from, const struct position *until, struct err *err)
+{
+	*in = (struct live_input){.provider = p, .stream = stream, .bounded = until->kind != POSITION_NONE};
+	if (!find_parts(in, from, until, err))
+		return false;
+	struct scan_range *ranges = xcalloc(in->part_n + 1, sizeof *ranges);
+	size_t n = 0;
+	for (size_t i = 0; i < in->part_n; i++)
+		if (in->parts[i].start < in->parts[i].end)
+			ranges[n++] = (struct scan_range){in->parts[i].partition, in->parts[i].start, in->parts[i].end};
+	bool ok = true;
+	if (n) {
+		struct scan_request r = {.topic = stream->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true,
+			.max_message_bytes = p->max_message_bytes, .gap_policy = GAP_WARN, .cancel = p->cancel};
+		ok = p->impl->open_scan(p, stream->cluster, &r, &in->source, err);
+	} else {
+		in->ended = true;
+	}
+	free(ranges);
+	return ok;
+}
+
+void live_input_close(struct live_input *in)
+{
+	source_destroy(in->source);
+	free(in->parts);
+	*in = (struct live_input){0};
+}
+
+struct input_part *live_input_part(struct live_input *in, int32_t partition)
+{
+	for (size_t i = 0; i < in->part_n; i++)
+		if (in->parts[i].partition == partition)
+			return &in->parts[i];
+	return NULL;
+}
+
+static struct input_part *part_of(struct live_input *in, int32_t partition)
+{
+	struct input_part *p = live_input_part(in, partition);
+	if (p)
+		return p;
+	in->parts = xreallocarray(in->parts, in->part_n + 1, sizeof *in->parts);
+	p = &in->parts[in->part_n++];
+	*p = (struct input_part){.partition = partition, .end = SCAN_END_NEVER, .skip_before_ms = TIME_NONE, .stop_at_ms = TIME_NONE};
+	return p;
+}
+
+/* Where the broker has no index of times: from the first record at the wanted time on, as an index would say. */
+static void cut_by_time(struct input_part *p, const struct batch *b, size_t *from, size_t *to)
+{
+	while (!p->begun && p->skip_before_ms != TIME_NONE && *from < *to) {
+		const struct record *r = &b->records[*from];
+		if (r->ts_ms != TIME_NONE && r->ts_ms >= p->skip_before_ms)
+			p->begun = true;
+		else
+			++*from;
+	}
+	if (p->stop_at_ms == TIME_NONE)
+		return;
+	for (size_t i = *from; i < *to; i++)
+		if (b->records[i].ts_ms != TIME_NONE && b->records[i].ts_ms >= p->stop_at_ms) {
+			*to = i;
+			p->stop_at_ms = INT64_MIN + 1;       /* all that follows is behind it */
+			break;
+		}
+}
+
+enum source_status live_input_next(struct live_input *in, int wait_ms, struct batch **ret_batch, size_t *ret_from, size_t *ret_to, struct err *err)
+{
+	if (in->ended)
+		return SOURCE_END;
+	for (;;) {
+		struct batch *b = NULL;
+		enum source_status status = source_next(in->source, wait_ms, &b, err);
+		if (status == SOURCE_END)
+			in->ended = true;
+		if (status != SOURCE_BATCH)
+			return status;
+		struct input_part *p = part_of(in, b->partition);
+		size_t from = 0, to = b->record_n;
+		while (from < to && b->records[from].offset < p->next)
+			from++;
+		while (to > from && b->records[to - 1].offset >= p->end)
+			to--;
+		cut_by_time(p, b, &from, &to);
+		p->next = b->records[b->record_n - 1].offset + 1;
+		if (from == to) {
+			batch_unref(b);
+			wait_ms = 0;
+			continue;
+		}
+		in->message_n += (int64_t)(to - from);
+		*ret_batch = b;
+		*ret_from = from;
+		*ret_to = to;
+		return SOURCE_BATCH;
+	}
+}

@@ -1,0 +1,322 @@
+/* Choosing a live query's strategy, and its statements. */
+#include <stdlib.h>
+#include <strings.h>
+#include "core/alloc.h"
+#include "sql/live/from.h"
+#include "sql/live/live_impl.h"
+#include "sql/memory.h"
+
+enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
+
+static bool not_live(struct err *err, const char *why, const char *hint)
+{
+	err_set(err, ERR_SQL, "this query cannot be kept up to date: %s", why);
+	if (hint)
+		err_hint(err, "%s", hint);
+	return false;
+}
+
+/* ---- the streams of FROM ---- */
+
+static bool add_stream(struct live *l, const struct select *sel, size_t item, struct from_stream *f, struct err *err)
+{
+	l->streams = xreallocarray(l->streams, l->stream_n + 1, sizeof *l->streams);
+	struct live_stream *st = &l->streams[l->stream_n];
+	char *plain = xasprintf("weir_feed_%d", ++l->s->feed_n);
+	*st = (struct live_stream){.item = item, .stream = f->stream};
+	f->stream = NULL;
+	const struct from_item *fi = &sel->from[item];
+	st->alias = xstrdup(fi->alias ? fi->alias : fi->is_call && f->name ? f->name : fi->name);
+	st->feed_name = xasprintf("temp.\"%s\"", plain);
+	st->event_time = f->event_time;
+	f->event_time = NULL;
+	l->stream_n++;
+	bool ok = feed_table_create(l->s->db, plain, st->stream, &st->feed, err);
+	free(plain);
+	return ok;
+}
+
+static bool add_follow(struct live *l, const char *name, struct err *err)
+{
+	struct follow *f = NULL;
+	if (!vtab_changelog_follow(l->s->db, name, &f, err))
+		return false;
+	l->follows = xreallocarray(l->follows, l->follow_n + 1, sizeof(struct follow *));
+	l->follows[l->follow_n++] = f;
+	return true;
+}
+
+struct choice {
+	bool is_window;
+	struct window_spec window;           /* owned */
+	struct span table;
+};
+
+static bool take_from(struct live *l, const struct select *sel, struct choice *ret, struct err *err)
+{
+	for (size_t i = 0; i < sel->from_n; i++) {
+		struct from_stream f;
+		if (!from_stream(l->s, l->text, sel, i, &f, err))
+			return false;
+		bool ok = true;
+		if (f.stream && f.stream->kind == STREAM_CHANGELOG && !f.is_window) {
+			ok = add_follow(l, f.name, err);
+		} else if (f.stream) {
+			if (f.is_window) {
+				ret->is_window = true;
+				ret->window = f.window;
+				ret->table = f.table;
+				f.window = (struct window_spec){0};
+			}
+			ok = add_stream(l, sel, i, &f, err);
+		}
+		from_stream_finish(&f);
+		if (!ok)
+			return false;
+	}
+	if (!l->stream_n)
+		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
+	if (l->stream_n > 1) {
+		err_set(err, ERR_NOT_BUILT, "a live join of two topics is not built yet");
+		err_hint(err, "make one of them a table with the last value of each key: CREATE TABLE x (k TEXT PRIMARY KEY, ..) FROM TOPIC 't'");
+		return false;
+	}
+	return true;
+}
+
+/* ---- statements ---- */
+
+static bool prepare(struct live *l, const char *sql, size_t len, sqlite3_stmt **ret, struct err *err)
+{
+	struct statement st = {.sql = BUF_INIT, .resolve = true};
+	size_t used;
+	buf_add(&st.sql, sql, len);
+	bool ok = resolve_prepare(l->s, &st, ret, &used, err) && variables_bind(l->s, *ret, err);
+	statement_finish(&st);
+	err->sql_offset = -1;                /* the text is ours, not the user's */
+	return ok;
+}
+
+static void add_sql(struct live *l, const char *sql, size_t len)
+{
+	if (l->sql.len)
+		buf_adds(&l->sql, "; ");
+	buf_add(&l->sql, sql, len);
+}
+
+/* Event times that are not the records' own need a statement of their own: rows that WHERE drops move the watermark, too. */
+static bool prepare_times(struct live *l, const char *window_ts, struct err *err)
+{
+	struct live_stream *st = &l->streams[0];
+	const char *ts = window_ts ? window_ts : st->event_time;
+	if (!ts)
+		return true;
+	struct buf sql = BUF_INIT, alias = BUF_INIT;
+	sql_quote_name(&alias, st->alias);
+	buf_addf(&sql, "SELECT weir_event_time(%s), %s._partition, %s._offset, %s._index FROM %s AS %s", ts, alias.data, alias.data, alias.data, st->feed_name, alias.data);
+	bool ok = prepare(l, sql.data, sql.len, &st->times, err);
+	buf_finish(&sql);
+	buf_finish(&alias);
+	return ok;
+}
+
+/* FILL (NULL | PREV | LINEAR | value) */
+static bool fill_of(struct live *l, const struct select *sel, struct group_op_options *o, struct err *err)
+{
+	static const struct {
+		const char *word;
+		enum fill_kind kind;
+	} words[] = {{"null", FILL_NULL}, {"prev", FILL_PREV}, {"previous", FILL_PREV}, {"linear", FILL_LINEAR}};
+	if (span_empty(sel->fill_whole))
+		return true;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (span_is_word(l->text, sel->fill, words[i].word)) {
+			o->fill = words[i].kind;
+			return true;
+		}
+	char *text = span_text(l->text, sel->fill), *end = NULL;
+	o->fill = FILL_VALUE;
+	o->fill_value = (struct agg_value){.type = AGG_INTEGER, .i = strtoll(text, &end, 10)};
+	if (*end)
+		o->fill_value = (struct agg_value){.type = AGG_REAL, .d = strtod(text, &end)};
+	bool ok = *text && !*end;
+	free(text);
+	if (!ok) {
+		err_set(err, ERR_SQL, "FILL (NULL | PREV | LINEAR | number) expected");
+		err->sql_offset = (int)sel->fill_whole.from;
+	}
+	return ok;
+}
+
+static void group_options(struct live *l, const struct window_spec *w, struct group_op_options *o)
+{
+	int64_t grace = l->emit.grace_ms >= 0 ? l->emit.grace_ms : w->grace_ms >= 0 && l->windowed ? w->grace_ms : l->emit.kind == EMIT_FINAL || l->emit.kind == EMIT_NONE ? 0 : EMIT_CHANGES_GRACE_MS;
+	int64_t limit = memory_limit();
+	l->emit.grace_ms = grace;
+	o->lateness = true;
+	o->grace_ms = grace;
+	o->changes = l->emit.kind == EMIT_CHANGES || l->emit.kind == EMIT_EVERY;
+	o->memory_max_bytes = limit > 0 ? limit : STATE_DEFAULT_MAX_BYTES;
+	o->on_late = live_note_late;
+	o->arg = l;
+}
+
+/* The input's table is the feed. */
+static void over_feed(const struct live *l, const struct group_plan *plan, struct buf *to)
+{
+	buf_add(to, plan->input.data, plan->stream_span.from);
+	buf_adds(to, l->streams[0].feed_name);
+	buf_add(to, plan->input.data + plan->stream_span.to, plan->input.len - plan->stream_span.to);
+}
+
+/* *ret_ok false without an error: it does not fit, *ret_why says why. */
+static bool try_incremental(struct live *l, const struct select *sel, bool expand_aliases, bool *ret_ok, const char **ret_why, struct err *err)
+{
+	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = l->streams[0].event_time, .stream_item = l->streams[0].item, .want_at = true, .expand_aliases = expand_aliases,
+		.has_index = true};
+	struct group_plan plan;
+	struct group_op_options o = {.fill = FILL_NONE};
+	struct buf sql = BUF_INIT;
+	*ret_ok = false;
+	if (!group_plan_make(&r, &plan, ret_why, err))
+		return *ret_why != NULL;
+	l->windowed = plan.windowed;
+	if (!fill_of(l, sel, &o, err)) {
+		group_plan_finish(&plan);
+		return false;
+	}
+	group_options(l, &plan.window, &o);
+	over_feed(l, &plan, &sql);
+	bool ok = prepare(l, sql.data, sql.len, &l->input, err);
+	if (!ok) {
+		sqlite3_finalize(l->input);
+		l->input = NULL;
+		group_plan_finish(&plan);
+		buf_finish(&sql);
+		return false;
+	}
+	add_sql(l, sql.data, sql.len);
+	buf_clear(&sql);
+	if (!group_table_create(l->s, &plan, l->input, &o, true, &l->groups, err)) {
+		l->input = NULL;
+		buf_finish(&sql);
+		return false;
+	}
+	group_plan_output(group_table_plan(l->groups), group_table_name(l->groups), &sql);
+	ok = prepare(l, sql.data, sql.len, &l->output, err);
+	if (ok) {
+		add_sql(l, sql.data, sql.len);
+		*ret_ok = true;
+		ok = !l->windowed || prepare_times(l, group_table_plan(l->groups)->window.ts, err);
+	}
+	buf_finish(&sql);
+	return ok;
+}
+
+static void drop_incremental(struct live *l)
+{
+	sqlite3_finalize(l->output);
+	l->output = NULL;
+	group_table_destroy(l->groups);
+	l->groups = NULL;
+	l->input = NULL;
+	buf_clear(&l->sql);
+}
+
+/* The query as it is, over the feed. */
+static bool plan_stateless(struct live *l, const struct select *sel, struct err *err)
+{
+	const struct from_item *f = &sel->from[l->streams[0].item];
+	struct buf sql = BUF_INIT;
+	if (sel->distinct)
+		return not_live(err, "DISTINCT over an endless topic", "over a window it is kept: FROM tumble(t, size => '1m')");
+	if (!span_empty(sel->order_by))
+		return not_live(err, "ORDER BY over an endless topic", "rows come in the order of the topic; over a window they can be sorted: FROM tumble(t, size => '1m')");
+	if (!span_empty(sel->limit)) {
+		char *text = span_text(l->text, sel->limit), *end = NULL;
+		l->emit.limit = strtoll(text, &end, 10);
+		bool number = end != text && !*end;
+		free(text);
+		if (!number)
+			return not_live(err, "a LIMIT that is no number", NULL);
+	}
+	size_t to = span_empty(sel->tail) ? sel->whole.to : sel->tail.from;
+	buf_add(&sql, l->text + sel->whole.from, f->table.from - sel->whole.from);
+	buf_adds(&sql, l->streams[0].feed_name);
+	buf_adds(&sql, " AS ");
+	sql_quote_name(&sql, l->streams[0].alias);
+	size_t behind = f->alias ? f->alias_span.to : f->table.to;
+	buf_add(&sql, l->text + behind, to - behind);
+	bool ok = prepare(l, sql.data, sql.len, &l->output, err);
+	add_sql(l, sql.data, sql.len);
+	buf_finish(&sql);
+	l->strategy = LIVE_STATELESS;
+	return ok;
+}
+
+static bool has_over(const char *text, struct span s)
+{
+	struct lex l = {.sql = text, .len = s.to, .at = s.from};
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l))
+		if (token_is_word(&t, "over"))
+			return true;
+	return false;
+}
+
+static bool choose(struct live *l, const struct select *sel, struct choice *c, struct err *err)
+{
+	bool fits = false, windowed = c->is_window || !span_empty(sel->ksql_window);
+	const char *why = NULL;
+	if (sel->compound)
+		return not_live(err, "UNION, EXCEPT or INTERSECT", "run a live query for each part");
+	bool ok = try_incremental(l, sel, false, &fits, &why, err);
+	if (!ok && err->id == ERR_SQL) {
+		struct err again = ERR_INIT;
+		drop_incremental(l);
+		if (try_incremental(l, sel, true, &fits, &why, &again) && fits)
+			err_clear(err);
+	}
+	if (fits) {
+		l->strategy = LIVE_INCREMENTAL;
+		l->why = "its aggregates have partial states";
+		if (!l->windowed && l->emit.kind == EMIT_FINAL && l->emit.until.kind == POSITION_NONE && l->s->catalog->provider.until_ms == TIME_NONE)
+			return not_live(err, "EMIT FINAL without a window has no moment at which a group is final", "group by window_start over tumble(..), or EMIT CHANGES, or say UNTIL");
+		return true;
+	}
+	struct err cause = *err;
+	drop_incremental(l);
+	if (windowed && c->is_window) {
+		err_clear(err);
+		l->why = why ? why : cause.msg[0] ? "its columns are neither grouped nor aggregated" : "it needs all rows of a window";
+		return pane_plan(l, l->text, sel, &c->window, c->table, err);
+	}
+	if (cause.id != ERR_NONE && !ok)
+		return false;
+	if (why && strcmp(why, "no aggregate") == 0) {
+		if (has_over(l->text, sel->items_span))
+			return not_live(err, "a window function (OVER) over an endless topic", "over a window it is kept: FROM tumble(t, size => '1m')");
+		l->why = "each row stands for itself";
+		return plan_stateless(l, sel, err);
+	}
+	return not_live(err, why ? why : "it does not fit", "over a window any SELECT is kept: FROM tumble(t, size => '1m')");
+}
+
+bool live_plan(struct live *l, size_t emit_at, struct err *err)
+{
+	struct select sel;
+	struct choice c = {.window = {.grace_ms = -1}};
+	if (!emit_parse(l->text, emit_at, strlen(l->text), &l->emit, err))
+		return false;
+	if (!select_parse(l->text, 0, emit_at, &sel))
+		return not_live(err, "it is not a SELECT that could be read", NULL);
+	bool ok = take_from(l, &sel, &c, err) && choose(l, &sel, &c, err);
+	if (ok) {
+		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until_ms != TIME_NONE;
+		/* A recorded range gives the same rows however fast it is read: silence means nothing in it. */
+		int64_t idle = l->emit.idle_ms >= 0 ? l->emit.idle_ms : bounded ? INT64_MAX : EMIT_IDLE_MS;
+		watermark_init(&l->watermark, l->emit.grace_ms, idle, EMIT_SKEW_MS);
+	}
+	window_spec_finish(&c.window);
+	select_finish(&sel);
+	return ok;
+}
