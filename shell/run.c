@@ -198,12 +198,34 @@ static void finish_print(struct shell *sh, struct run *r)
 	signals_hold(false);
 }
 
+/* A live query has nothing now: what is held goes out at once. */
+static bool live_pause(struct shell *sh, struct run *r)
+{
+	bool go_on;
+	ticker_lock(&sh->ticker);
+	if (r->begun)
+		print_tick(&r->print, INT64_MAX);
+	if (r->out->pending.len) {
+		if (r->out->tty)
+			ticker_clear_progress(&sh->ticker);
+		out_flush(r->out);
+	}
+	go_on = out_ok(r->out);
+	ticker_unlock(&sh->ticker);
+	return go_on && !atomic_load_explicit(&sh->ticker.stopped, memory_order_relaxed);
+}
+
 static void step_all(struct shell *sh, struct run *r)
 {
 	bool none = sh->options->limit == 0;
 	for (;;) {
 		enum query_step step = none ? QUERY_DONE : query_step(r->query, &r->err);
 		r->ok = step != QUERY_FAILED;
+		if (step == QUERY_IDLE || step == QUERY_FRAME) {
+			if (!live_pause(sh, r))
+				break;
+			continue;
+		}
 		if (step != QUERY_ROW || !take_row(sh, r))
 			break;
 	}
@@ -269,7 +291,7 @@ static bool dry_run(struct shell *sh, struct query *q, const char *sql, size_t l
 	bool ok = true;
 	if (begins_with(sql, len, needed)) {
 		enum query_step step;
-		while ((step = query_step(q, err)) == QUERY_ROW)
+		while ((step = query_step(q, err)) != QUERY_DONE && step != QUERY_FAILED)
 			;
 		ok = step == QUERY_DONE;
 	}
@@ -470,8 +492,8 @@ bool shell_query_each(struct shell *sh, const char *sql, void (*each)(void *arg,
 		return true;
 	enum query_step step;
 	signals_watch(sh->session);
-	while ((step = query_step(q, err)) == QUERY_ROW) {
-		if (!each)
+	while ((step = query_step(q, err)) != QUERY_DONE && step != QUERY_FAILED) {
+		if (!each || step != QUERY_ROW)
 			continue;
 		sqlite3_stmt *stmt = query_stmt(q);
 		int n = print_stmt_column_n(stmt);

@@ -237,6 +237,16 @@ const struct dialect_def *dialect_at(size_t index)
 	return index < sizeof defs / sizeof *defs ? &defs[index] : NULL;
 }
 
+bool dialect_takes_emit(const char *text, size_t len)
+{
+	static const char *const words[] = {"create", "explain", "subscribe", "insert"};
+	struct parse p = parse_begin(text, 0, len);
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (parse_is(&p, words[i]))
+			return true;
+	return false;
+}
+
 bool dialect_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
 {
 	for (size_t i = 0; i < sizeof defs / sizeof *defs; i++) {

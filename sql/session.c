@@ -12,6 +12,7 @@
 #include "sql/functions.h"
 #include "sql/live/group_table.h"
 #include "sql/live/grouped.h"
+#include "sql/live/live.h"
 #include "sql/memory.h"
 #include "sql/metadata.h"
 #include "sql/pending.h"
@@ -30,6 +31,7 @@ struct query {
 	int64_t base;                        /* offset of the SQL in the user's text, -1 = rewritten */
 	bool started, done;
 	char *table;
+	struct live *live;                   /* SELECT .. EMIT: stmt is not used then */
 };
 
 void statement_finish(struct statement *st)
@@ -205,9 +207,18 @@ bool session_exec(struct session *s, const char *sql, struct err *err)
 static bool not_built(const char *what, size_t at, struct err *err)
 {
 	err_set(err, ERR_NOT_BUILT, "%s are not built yet", what);
-	err_hint(err, "docs/limits.md lists what is missing; the same SELECT without it runs over what the topic holds now");
+	err_hint(err, "docs/limits.md lists what is missing");
 	err->sql_offset = (int)at;
 	return false;
+}
+
+/* SELECT .. EMIT. text: the statement without its ';', variables put in. */
+static bool prepare_live(struct session *s, struct query *q, const struct buf *text, size_t emit_at, struct err *err)
+{
+	struct parse p = parse_begin(text->data, 0, text->len);
+	if (!parse_is(&p, "select") && !parse_is(&p, "with"))
+		return not_built("EMIT in this statement", emit_at, err);
+	return live_create(s, text->data, text->len, emit_at, &q->live, err);
 }
 
 /* A new table or view of the user's takes the name back from a topic that was registered by itself (temp tables hide others). */
@@ -282,6 +293,14 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		err->sql_offset = -1;
 		goto out;
 	}
+	struct split again;
+	split_statement(text.data, text.len, &again);    /* offsets in the text as it is now */
+	if (again.emit_at != SIZE_MAX && !dialect_takes_emit(text.data, text.len)) {
+		ok = prepare_live(s, q, &text, again.emit_at, err);
+		if (!ok && err->sql_offset >= 0)
+			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
+		goto out;
+	}
 	if (!dialect_statement(s, text.data, text.len, st, &ours, err) || (!ours && !grouped_statement(s, text.data, text.len, st, &ours, err))) {
 		if (err->sql_offset >= 0)
 			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
@@ -341,8 +360,6 @@ bool session_prepare(struct session *s, const char *sql, size_t len, size_t *ret
 		err->sql_offset = (int)sp.nul_at;
 		return false;
 	}
-	if (sp.emit_at != SIZE_MAX)
-		return not_built("live queries (EMIT)", sp.emit_at, err);
 	if (sp.asof_at != SIZE_MAX)
 		return not_built("ASOF joins", sp.asof_at, err);
 	size_t used = sp.end;
@@ -353,7 +370,10 @@ bool session_prepare(struct session *s, const char *sql, size_t len, size_t *ret
 		query_destroy(q);
 		return false;
 	}
-	q->table = q->st.table ? xstrdup(q->st.table) : first_table(q->st.sql.data, q->st.sql.len);
+	if (q->live)
+		q->table = first_table(sql + sp.start, sp.text_end - sp.start);
+	else
+		q->table = q->st.table ? xstrdup(q->st.table) : first_table(q->st.sql.data, q->st.sql.len);
 	*ret_used = used;
 	*ret = q;
 	return true;
@@ -375,6 +395,39 @@ static enum query_step first_step(struct query *q, struct err *err)
 	return QUERY_ROW;
 }
 
+enum { LIVE_WAIT_MS = 50 };                  /* how long a step of a live query waits for something to happen */
+
+static enum query_step step_live(struct query *q, struct err *err)
+{
+	switch (live_step(q->live, LIVE_WAIT_MS, err)) {
+	case LIVE_ROW:
+		return QUERY_ROW;
+	case LIVE_IDLE:
+		return QUERY_IDLE;
+	case LIVE_FRAME:
+		return QUERY_FRAME;
+	case LIVE_END:
+		q->done = true;
+		return QUERY_DONE;
+	case LIVE_FAILED:
+		break;
+	}
+	q->done = true;
+	return QUERY_FAILED;
+}
+
+bool query_set_frames(struct query *q, bool on, int interval_ms)
+{
+	return q->live && live_set_frames(q->live, on, interval_ms);
+}
+
+bool query_live_status(struct query *q, struct live_status *ret)
+{
+	if (q->live)
+		live_status(q->live, ret);
+	return q->live != NULL;
+}
+
 enum query_step query_step(struct query *q, struct err *err)
 {
 	struct session *s = q->s;
@@ -384,6 +437,8 @@ enum query_step query_step(struct query *q, struct err *err)
 		q->done = true;
 		return QUERY_FAILED;
 	}
+	if (q->live)
+		return step_live(q, err);
 	int rc = q->stmt ? sqlite3_step(q->stmt) : SQLITE_DONE;
 	if (rc == SQLITE_ROW)
 		return QUERY_ROW;
@@ -396,11 +451,15 @@ enum query_step query_step(struct query *q, struct err *err)
 
 sqlite3_stmt *query_stmt(struct query *q)
 {
+	if (q->live)
+		return live_stmt(q->live);
 	return q->stmt && sqlite3_column_count(q->stmt) > 0 ? q->stmt : NULL;
 }
 
 const char *query_rewritten(const struct query *q)
 {
+	if (q->live)
+		return live_sql(q->live);
 	return q->st.sql.data;
 }
 
@@ -414,6 +473,7 @@ void query_destroy(struct query *q)
 	if (!q)
 		return;
 	sqlite3_finalize(q->stmt);
+	live_destroy(q->live);
 	statement_finish(&q->st);
 	free(q->table);
 	free(q);

@@ -41,8 +41,14 @@ enum query_step {
 	QUERY_ROW,
 	QUERY_DONE,
 	QUERY_FAILED,
+	QUERY_IDLE,                          /* a live query has nothing now: write out what you hold, and step again */
+	QUERY_FRAME,                         /* with frames on: the rows that follow, up to QUERY_IDLE, are the whole result as it is now */
 };
 enum query_step query_step(struct query *q, struct err *err);
+/* Live queries with EMIT CHANGES over groups: give the state now and then instead of each change, for a screen. False: not such a query. */
+bool query_set_frames(struct query *q, bool on, int interval_ms);
+struct live_status;
+bool query_live_status(struct query *q, struct live_status *ret);    /* sql/live/live.h; false: not a live query */
 sqlite3_stmt *query_stmt(struct query *q);                     /* columns and values of the current row; NULL if it never has rows */
 const char *query_rewritten(const struct query *q);            /* the SQL that SQLite got; for .rewrite on */
 const char *query_table(const struct query *q);                /* a name for INSERT mode and the like: the first FROM table or "table" */

@@ -43,6 +43,9 @@ void statement_finish(struct statement *st);
 /* dialect.c. False: error. *ret_ours false: a statement for SQLite, st untouched. text is one statement, [0, len) without its ';'. */
 bool dialect_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);
 
+/* Statements that deal with an EMIT in them by themselves. */
+bool dialect_takes_emit(const char *text, size_t len);
+
 /* resolve.c: prepares, looking unknown tables up as topics. Replaces st->sql where cluster-qualified names had to be rewritten. */
 bool resolve_prepare(struct session *s, struct statement *st, sqlite3_stmt **ret, size_t *ret_used, struct err *err);
 /* Makes sure that `name` (a table, a view, a registered stream or a topic; cluster may be NULL) can be named in SQL as *ret_name. Caller frees. */

@@ -102,6 +102,9 @@ void group_op_destroy(struct group_op *op)
 		free(t);
 	}
 	waiting_finish(&op->waiting);
+	for (size_t i = 0; i < op->kept_n; i++)
+		window_free(op, op->kept[i]);
+	free(op->kept);
 	free(op->windows);
 	free(op->trackers);
 	free(op->changed);
@@ -489,6 +492,8 @@ struct group_op_stats group_op_stats(const struct group_op *op)
 	struct group_op_stats s = {.waiting_row_n = (int64_t)(op->waiting.row_n - op->waiting.taken_n), .bytes = op->bytes + op->memory.bytes + op->waiting.bytes, .late_n = op->late_n};
 	if (op->only)
 		s.group_n = (int64_t)op->only->store.group_n;
+	for (size_t i = 0; i < op->kept_n; i++)
+		s.group_n += (int64_t)op->kept[i]->store.group_n;
 	for (size_t i = 0; i < op->window_slot_n; i++)
 		if (op->windows[i]) {
 			s.window_n++;

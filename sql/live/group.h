@@ -24,6 +24,7 @@ struct group_op_options {
 	bool lateness;                       /* false: every row counts (bounded, no grace given) */
 	int64_t grace_ms;
 	bool changes;                        /* keep the list of changed groups */
+	bool keep;                           /* closed windows stay and are not made ready: group_op_visit shows them */
 	int64_t memory_max_bytes;            /* 0 = no limit */
 	enum fill_kind fill;
 	struct agg_value fill_value;         /* FILL_VALUE; its bytes live as long as the operator */
@@ -32,7 +33,12 @@ struct group_op_options {
 };
 
 struct group_op;
-struct group_row;                            /* one result */
+struct group;
+struct group_window;
+struct group_row {                           /* one result; what it points at is the operator's */
+	struct group *group;
+	struct group_window *window;
+};
 
 struct group_op *group_op_create(const struct group_plan *plan, const struct group_op_options *o);    /* plan is borrowed */
 void group_op_destroy(struct group_op *op);
@@ -49,6 +55,10 @@ void group_op_clear(struct group_op *op);
 void group_op_take_changed(struct group_op *op);                     /* makes the changed groups ready, without closing them */
 void group_op_take_all(struct group_op *op);                         /* makes every open group ready */
 bool group_op_has_changed(const struct group_op *op);
+
+/* Every group of open and of kept windows, in no order; the row is valid during the call. key: only groups with these values of the GROUP_KEY_COLUMN keys
+ * (all of them), NULL = all. window_start_ms: only windows that begin then, NULL = all. */
+void group_op_visit(const struct group_op *op, bool open, const struct agg_value *key, const int64_t *window_start_ms, void (*visit)(void *arg, const struct group_row *row), void *arg);
 
 void group_row_key(const struct group_op *op, const struct group_row *row, size_t key, struct agg_value *ret);       /* bytes borrowed from the row */
 bool group_row_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret, struct err *err);

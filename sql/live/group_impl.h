@@ -24,11 +24,6 @@ struct group_tracker {
 	uint64_t hash;
 };
 
-struct group_row {
-	struct group *group;
-	struct group_window *window;
-};
-
 struct group_fill;
 
 struct group_op {
@@ -56,6 +51,8 @@ struct group_op {
 	struct group_row *ready;
 	size_t ready_n, ready_cap;
 	struct group_window *ready_windows;  /* closed, freed by group_op_clear */
+	struct group_window **kept;          /* closed, with o.keep */
+	size_t kept_n, kept_cap;
 	struct group_fill *fill;
 
 	struct agg_value *row;               /* scratch: a waiting row's values */

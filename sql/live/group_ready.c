@@ -73,6 +73,14 @@ void ready_window(struct group_op *op, struct group_window *w)
 	w->closed = true;
 	if (op->changed_n)
 		forget_changes(op, w);
+	if (op->o.keep) {
+		if (op->kept_n == op->kept_cap) {
+			op->kept_cap = op->kept_cap ? 2 * op->kept_cap : 16;
+			op->kept = xreallocarray(op->kept, op->kept_cap, sizeof(struct group_window *));
+		}
+		op->kept[op->kept_n++] = w;
+		return;
+	}
 	/* With EMIT CHANGES a window's last state was given out when it changed. */
 	if (!op->o.changes)
 		add_groups(op, w);
@@ -116,6 +124,53 @@ void group_op_take_all(struct group_op *op)
 		if (op->trackers[i] && op->trackers[i]->window)
 			add_groups(op, op->trackers[i]->window);
 	ready_sort(op);
+}
+
+struct visiting {
+	const struct group_op *op;
+	const struct buf *key;               /* NULL = all */
+	const int64_t *window_start_ms;
+	void (*visit)(void *arg, const struct group_row *row);
+	void *arg;
+};
+
+static void visit_window(const struct visiting *v, struct group_window *w)
+{
+	if (!w || (v->window_start_ms && w->bounds.start_ms != *v->window_start_ms))
+		return;
+	if (v->key) {
+		struct group *g = group_store_find(&w->store, &v->op->layout, v->key);
+		if (g)
+			v->visit(v->arg, &(struct group_row){g, w});
+		return;
+	}
+	for (size_t i = 0; i < w->store.slot_n; i++)
+		if (w->store.slots[i])
+			v->visit(v->arg, &(struct group_row){w->store.slots[i], w});
+}
+
+void group_op_visit(const struct group_op *op, bool open, const struct agg_value *key, const int64_t *window_start_ms, void (*visit)(void *arg, const struct group_row *row), void *arg)
+{
+	struct buf encoded = BUF_INIT;
+	struct visiting v = {op, key ? &encoded : NULL, window_start_ms, visit, arg};
+	uint32_t unused = 0;
+	int n = 0;
+	for (size_t i = 0; key && i < op->plan->key_n; i++)
+		if (op->plan->keys[i].kind == GROUP_KEY_COLUMN) {
+			group_key_encode(&encoded, &key[n], n, &unused);
+			n++;
+		}
+	for (size_t i = 0; i < op->kept_n; i++)
+		visit_window(&v, op->kept[i]);
+	if (open) {
+		visit_window(&v, op->only);
+		for (size_t i = 0; i < op->window_slot_n; i++)
+			visit_window(&v, op->windows[i]);
+		for (size_t i = 0; i < op->tracker_slot_n; i++)
+			if (op->trackers[i])
+				visit_window(&v, op->trackers[i]->window);
+	}
+	buf_finish(&encoded);
 }
 
 size_t group_op_ready_n(const struct group_op *op)

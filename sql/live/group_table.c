@@ -12,7 +12,7 @@ struct group_table {
 	struct group_op_options options;
 	struct group_op *op;                 /* live: for its whole life; bounded: of the running scan */
 	sqlite3_stmt *input;
-	bool live;
+	enum group_table_use use;
 	int number;
 	char *name;                          /* temp."weir_groups_1" */
 	struct group_table *next;
@@ -33,6 +33,8 @@ struct group_cursor {
 	sqlite3_vtab_cursor base;
 	struct group_table *table;
 	size_t at;
+	struct group_row *rows;              /* of a view's scan */
+	size_t row_n, row_cap;
 };
 
 void stmt_values(sqlite3_stmt *stmt, struct agg_value *values, int n)
@@ -116,12 +118,58 @@ static int disconnect_table(sqlite3_vtab *base)
 	return SQLITE_OK;
 }
 
+static bool is_view(const struct group_table *t)
+{
+	return t->use == GROUPS_VIEW || t->use == GROUPS_FINAL_VIEW;
+}
+
+enum { VIEW_BY_KEY = 1, VIEW_BY_START = 2 };
+
+/* Views: arguments are the values of all GROUP_KEY_COLUMN keys, in their order, if each is given by an equality (VIEW_BY_KEY), then that of window_start
+ * (VIEW_BY_START). SQLite checks both again. */
+static void index_view(const struct group_table *t, sqlite3_index_info *info)
+{
+	int *of_key = xcalloc(t->plan.key_n + 1, sizeof *of_key);    /* constraint + 1 */
+	int start = 0, n = 0;
+	bool all = true;
+	for (int i = 0; i < info->nConstraint; i++) {
+		const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+		if (!c->usable || c->op != SQLITE_INDEX_CONSTRAINT_EQ || c->iColumn < 0 || sqlite3_stricmp(sqlite3_vtab_collation(info, i), "BINARY") != 0)
+			continue;
+		size_t k = (size_t)c->iColumn - 2;
+		if (c->iColumn == 0 || (c->iColumn >= 2 && k < t->plan.key_n && t->plan.keys[k].kind == GROUP_KEY_WINDOW_START))
+			start = i + 1;
+		else if (c->iColumn >= 2 && k < t->plan.key_n && t->plan.keys[k].kind == GROUP_KEY_COLUMN)
+			of_key[k] = i + 1;
+	}
+	for (size_t k = 0; k < t->plan.key_n; k++)
+		all = all && (t->plan.keys[k].kind != GROUP_KEY_COLUMN || of_key[k]);
+	if (all) {
+		info->idxNum |= VIEW_BY_KEY;
+		for (size_t k = 0; k < t->plan.key_n; k++)
+			if (of_key[k])
+				info->aConstraintUsage[of_key[k] - 1].argvIndex = ++n;
+		info->estimatedCost = t->plan.windowed && !start ? 1e3 : 10;
+		info->estimatedRows = t->plan.windowed && !start ? 100 : 1;
+	}
+	if (start && t->plan.windowed) {
+		info->idxNum |= VIEW_BY_START;
+		info->aConstraintUsage[start - 1].argvIndex = ++n;
+		if (!all)
+			info->estimatedCost = 1e4;
+	}
+	free(of_key);
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	const struct group_table *t = ((struct group_vtab *)base)->table;
 	info->estimatedCost = 1e6;
 	info->estimatedRows = 1000;
-	info->idxStr = sqlite3_mprintf("incremental aggregation of %s%s", t->plan.stream ? t->plan.stream : "rows", t->plan.windowed ? " in windows" : "");
+	if (is_view(t))
+		index_view(t, info);
+	info->idxStr = sqlite3_mprintf("incremental aggregation of %s%s%s", t->plan.stream ? t->plan.stream : "rows", t->plan.windowed ? " in windows" : "",
+		info->idxNum & VIEW_BY_KEY ? ", by key" : "");
 	info->needToFreeIdxStr = 1;
 	return SQLITE_OK;
 }
@@ -137,7 +185,8 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 static int close_cursor(sqlite3_vtab_cursor *base)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
-	if (!c->table->live) {
+	free(c->rows);
+	if (c->table->use == GROUPS_BOUNDED) {
 		group_op_destroy(c->table->op);
 		c->table->op = NULL;
 	}
@@ -163,13 +212,74 @@ static bool aggregate_all(struct group_table *t, struct err *err)
 	return ok && group_op_advance(t->op, WATERMARK_END, false, err);
 }
 
+static void take_row(void *arg, const struct group_row *row)
+{
+	struct group_cursor *c = arg;
+	if (c->row_n == c->row_cap) {
+		c->row_cap = c->row_cap ? 2 * c->row_cap : 64;
+		c->rows = xreallocarray(c->rows, c->row_cap, sizeof *c->rows);
+	}
+	c->rows[c->row_n++] = *row;
+}
+
+static void value_of(sqlite3_value *v, struct agg_value *ret)
+{
+	*ret = (struct agg_value){.type = AGG_NULL};
+	switch (sqlite3_value_type(v)) {
+	case SQLITE_INTEGER:
+		*ret = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_value_int64(v)};
+		break;
+	case SQLITE_FLOAT:
+		*ret = (struct agg_value){.type = AGG_REAL, .d = sqlite3_value_double(v)};
+		break;
+	case SQLITE_TEXT: case SQLITE_BLOB: {
+		bool text = sqlite3_value_type(v) == SQLITE_TEXT;
+		const void *data = text ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
+		*ret = (struct agg_value){.type = text ? AGG_TEXT : AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_value_bytes(v))};
+		break;
+	}
+	default:
+		break;
+	}
+}
+
+/* See best_index for the arguments. */
+static void scan_view(struct group_cursor *c, int number, sqlite3_value **argv)
+{
+	const struct group_table *t = c->table;
+	struct agg_value *key = NULL;
+	int64_t start = 0;
+	int at = 0, n = 0;
+	bool null = false;
+	if (number & VIEW_BY_KEY) {
+		key = xcalloc(t->plan.key_n + 1, sizeof *key);
+		for (size_t i = 0; i < t->plan.key_n; i++)
+			if (t->plan.keys[i].kind == GROUP_KEY_COLUMN) {
+				null |= sqlite3_value_type(argv[at]) == SQLITE_NULL;
+				value_of(argv[at++], &key[n++]);
+			}
+	}
+	if (number & VIEW_BY_START) {
+		null |= sqlite3_value_type(argv[at]) != SQLITE_INTEGER;
+		start = sqlite3_value_int64(argv[at]);
+	}
+	if (!null)
+		group_op_visit(t->op, t->use == GROUPS_VIEW, key, number & VIEW_BY_START ? &start : NULL, take_row, c);
+	free(key);
+}
+
 static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
 	struct group_table *t = c->table;
 	struct err err = ERR_INIT;
 	c->at = 0;
-	if (t->live)
+	if (is_view(t)) {
+		c->row_n = 0;
+		scan_view(c, number, argv);
+		return SQLITE_OK;
+	}
+	if (t->use == GROUPS_LIVE)
 		return SQLITE_OK;
 	group_op_destroy(t->op);
 	t->op = group_op_create(&t->plan, &t->options);
@@ -185,6 +295,8 @@ static int next(sqlite3_vtab_cursor *base)
 static int eof(sqlite3_vtab_cursor *base)
 {
 	const struct group_cursor *c = (const struct group_cursor *)base;
+	if (is_view(c->table))
+		return c->at >= c->row_n;
 	return !c->table->op || c->at >= group_op_ready_n(c->table->op);
 }
 
@@ -212,7 +324,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
 	struct group_table *t = c->table;
-	const struct group_row *row = group_op_ready(t->op, c->at);
+	const struct group_row *row = is_view(t) ? &c->rows[c->at] : group_op_ready(t->op, c->at);
 	if (i < 2) {
 		struct window_bounds b = group_row_window(row);
 		if (t->plan.windowed)
@@ -282,7 +394,7 @@ void group_tables_destroy(struct group_tables *t)
 	free(t);
 }
 
-bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt *input, const struct group_op_options *o, bool live, struct group_table **ret, struct err *err)
+bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt *input, const struct group_op_options *o, enum group_table_use use, struct group_table **ret, struct err *err)
 {
 	struct group_tables *tables = s->groups;
 	struct group_table *t = xcalloc(1, sizeof *t);
@@ -292,7 +404,7 @@ bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt
 	*plan = (struct group_plan){.input = BUF_INIT, .output = BUF_INIT};
 	t->options = *o;
 	t->input = input;
-	t->live = live;
+	t->use = use;
 	t->number = ++tables->number;
 	t->name = xasprintf("temp.\"weir_groups_%d\"", t->number);
 	t->next = tables->list;
@@ -306,7 +418,7 @@ bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt
 		group_table_destroy(t);
 		return false;
 	}
-	if (live)
+	if (use != GROUPS_BOUNDED)
 		t->op = group_op_create(&t->plan, &t->options);
 	*ret = t;
 	return true;

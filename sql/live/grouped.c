@@ -56,7 +56,7 @@ static bool make_table(struct session *s, const struct group_plan_request *r, st
 		return false;
 	}
 	struct group_op_options o = {.lateness = false};
-	if (!group_table_create(s, &plan, stmt, &o, false, ret, err))
+	if (!group_table_create(s, &plan, stmt, &o, GROUPS_BOUNDED, ret, err))
 		return false;
 	group_plan_output(group_table_plan(*ret), group_table_name(*ret), out);
 	return true;

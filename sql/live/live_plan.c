@@ -197,7 +197,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	}
 	add_sql(l, sql.data, sql.len);
 	buf_clear(&sql);
-	if (!group_table_create(l->s, &plan, l->input, &o, true, &l->groups, err)) {
+	if (!group_table_create(l->s, &plan, l->input, &o, GROUPS_LIVE, &l->groups, err)) {
 		l->input = NULL;
 		buf_finish(&sql);
 		return false;

@@ -178,7 +178,7 @@ bool pane_plan(struct live *l, const char *text, const struct select *sel, struc
 		sqlite3_finalize(input);
 		group_plan_finish(&plan);
 	} else {
-		ok = group_table_create(l->s, &plan, input, &o, true, &l->groups, err);
+		ok = group_table_create(l->s, &plan, input, &o, GROUPS_LIVE, &l->groups, err);
 		l->input = ok ? input : NULL;
 	}
 	if (ok) {
