@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
+#include "sql/live/matview.h"
 #include "sql/persist.h"
 #include "sql/settings.h"
 #include "sql/stream_ddl.h"
@@ -200,13 +201,9 @@ static bool future(struct session *s, const char *text, size_t len, struct state
 /* CREATE opens many statements; only a few are ours. */
 static bool create(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
 {
-	struct parse p = parse_begin(text, 0, len);
-	parse_word(&p, "create");
-	if (parse_words(&p, "materialized view")) {
-		err_set(err, ERR_NOT_BUILT, "materialized views are not built yet");
-		err_hint(err, "CREATE TABLE x AS SELECT .. keeps a result, CREATE VIEW computes it each time");
-		return false;
-	}
+	bool ok = matview_create_statement(s, text, len, st, ret_ours, err);
+	if (!ok || *ret_ours)
+		return ok;
 	if (!stream_create_statement(s, text, len, st, ret_ours, err))
 		return false;
 	return *ret_ours || view_create_statement(s, text, len, st, ret_ours, err);
@@ -218,17 +215,19 @@ static const struct dialect_def defs[] = {
 	{"DESC", describe_statement, "DESCRIBE [EXTENDED] name"},
 	{"DESCRIBE", describe_statement, "DESCRIBE [EXTENDED] name"},
 	{"DETACH CLUSTER", detach, "DETACH CLUSTER [IF EXISTS] name"},
+	{"DROP MATERIALIZED VIEW", matview_drop_statement, "DROP MATERIALIZED VIEW [IF EXISTS] v"},
 	{"DROP STREAM", stream_drop_statement, "DROP STREAM [IF EXISTS] s"},
 	{"DROP VIEW", view_drop_statement, "DROP VIEW [IF EXISTS] v"},
 	{"EXPLAIN SCAN", explain_scan_statement, "EXPLAIN SCAN query"},
 	{"LIST", show_statement, "LIST TOPICS"},
-	{"PAUSE", future, "PAUSE id"},
+	{"PAUSE", matview_pause_statement, "PAUSE id | view"},
 	{"PRINT", print_statement, "PRINT 'topic' [FROM BEGINNING | '-1h'] [LIMIT n]"},
-	{"RESUME", future, "RESUME id"},
+	{"REFRESH", matview_refresh_statement, "REFRESH MATERIALIZED VIEW v"},
+	{"RESUME", matview_pause_statement, "RESUME id | view"},
 	{"SET", set, "SET name = value"},
 	{"SHOW", show_statement, "SHOW [ALL] TOPICS | STREAMS | TABLES | VIEWS | GROUPS | FUNCTIONS | CLUSTERS | CONFIGS | BROKERS | PARTITIONS | QUERIES | SETTINGS | PROFILES [LIKE 'pattern']"},
 	{"SUBSCRIBE", future, "SUBSCRIBE TO name"},
-	{"TERMINATE", future, "TERMINATE id"},
+	{"TERMINATE", matview_pause_statement, "TERMINATE id | view"},
 	{"USE", use, "USE cluster"},
 };
 

@@ -1,6 +1,6 @@
 /* sql/persist.h
  *
- *     weir_catalog(kind, name, profile, brokers, sql): kind 'version' (name = format number), 'cluster', 'view'
+ *     weir_catalog(kind, name, profile, brokers, sql): kind 'version' (name = format number), 'cluster', 'view', 'materialized view'
  *
  * A database file can be a stranger's. So a cluster kept in it is a profile's name, or bare addresses that are contacted without any credentials,
  * only when a statement names that cluster, and never as the current one; no client setting is read from it. A view is run only if it is one
@@ -9,6 +9,7 @@
 
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "sql/live/matview.h"
 
 enum { FORMAT = 1 };
 
@@ -48,6 +49,11 @@ bool persist_cluster(struct session *s, const char *name, const char *brokers, c
 bool persist_view(struct session *s, const char *name, const char *sql, struct err *err)
 {
 	return put(s, "view", name, NULL, NULL, sql, err);
+}
+
+bool persist_matview(struct session *s, const char *name, const char *select, struct err *err)
+{
+	return put(s, "materialized view", name, NULL, NULL, select, err);
 }
 
 bool persist_forget(struct session *s, const char *kind, const char *name, struct err *err)
@@ -95,6 +101,18 @@ static void load_view(struct session *s, const char *name, const char *sql)
 		catalog_notice(s->catalog, NOTICE_WARNING, "view %s of the database file is left out: %s", name, err.msg);
 }
 
+/* Its text is run when it is first named, as the SELECT that it must be. */
+static void load_matview(struct session *s, const char *name, const char *sql)
+{
+	struct split sp;
+	split_statement(sql, strlen(sql), &sp);
+	struct parse p = parse_begin(sql, sp.start, sp.text_end);
+	if (sp.end == strlen(sql) && (parse_is(&p, "select") || parse_is(&p, "with")))
+		matview_restore(s, name, sql);
+	else
+		catalog_notice(s->catalog, NOTICE_WARNING, "materialized view %s of the database file is left out: its text is not one SELECT", name);
+}
+
 bool persist_load(struct session *s, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -116,6 +134,8 @@ bool persist_load(struct session *s, struct err *err)
 			load_cluster(s, v[1], v[2], v[3]);
 		else if (strcmp(v[0], "view") == 0 && v[4])
 			load_view(s, v[1], v[4]);
+		else if (strcmp(v[0], "materialized view") == 0 && v[4])
+			load_matview(s, v[1], v[4]);
 	}
 	if (ok && rc != SQLITE_DONE)
 		ok = session_sqlite_error(s, rc, -1, err);

@@ -13,6 +13,7 @@
 #include "sql/live/group_table.h"
 #include "sql/live/grouped.h"
 #include "sql/live/live.h"
+#include "sql/live/matview.h"
 #include "sql/memory.h"
 #include "sql/metadata.h"
 #include "sql/pending.h"
@@ -103,7 +104,7 @@ bool session_create(const struct session_options *o, struct session **ret, struc
 		goto fail;
 	s->catalog->safe = o->safe;
 	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) ||
-	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err))
+	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err))
 		goto fail;
 	if (s->persistent && !persist_load(s, err))
 		goto fail;
@@ -120,6 +121,8 @@ void session_destroy(struct session *s)
 {
 	if (!s)
 		return;
+	if (s->db)
+		matviews_finish(s);
 	group_tables_destroy(s->groups);
 	if (s->db && sqlite3_close(s->db) != SQLITE_OK) {
 		/* A query outlived its session: a defect of the caller. Finish it rather than leave the file locked. */
@@ -293,6 +296,10 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		err->sql_offset = -1;
 		goto out;
 	}
+	if (!matviews_before(s, &text, err)) {
+		err->sql_offset = -1;
+		goto out;
+	}
 	struct split again;
 	split_statement(text.data, text.len, &again);    /* offsets in the text as it is now */
 	if (again.emit_at != SIZE_MAX && !dialect_takes_emit(text.data, text.len)) {
@@ -414,6 +421,11 @@ static enum query_step step_live(struct query *q, struct err *err)
 	}
 	q->done = true;
 	return QUERY_FAILED;
+}
+
+bool session_pump(struct session *s, int budget_ms)
+{
+	return matviews_pump(s, budget_ms);
 }
 
 bool query_set_frames(struct query *q, bool on, int interval_ms)

@@ -24,6 +24,8 @@ struct session {
 	size_t auto_stream_n;
 	struct pending *pending;             /* pending.c: declared streams that SQLite does not know yet */
 	size_t pending_cap, pending_used, pending_n;
+	struct matview *matviews;            /* live/matview.c */
+	int matview_n;                       /* last id given */
 	struct group_tables *groups;         /* live/group_table.c: of statements that group */
 	int feed_n;                          /* live/: last number of a feed table */
 };

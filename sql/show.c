@@ -20,7 +20,7 @@ static const struct {
 	{"PARTITIONS", "SELECT topic, partition, leader, replicas, isr, low, high FROM weir_partitions WHERE 1", "topic", "topic, partition"},
 	{"PROFILES", "SELECT profile FROM weir_profiles WHERE 1", "profile", "profile"},
 	{"PROPERTIES", "SELECT name, value, help FROM weir_settings WHERE 1", "name", "name"},
-	{"QUERIES", "SELECT NULL AS id, NULL AS status, NULL AS query WHERE 0", "id", "id"},
+	{"QUERIES", "SELECT id, name, status, strategy, watermark, held_by, lag, rows_in, rows_out, late, failed, state_bytes FROM weir_queries WHERE 1", "name", "id"},
 	{"SETTINGS", "SELECT name, value, \"values\", help FROM weir_settings WHERE 1", "name", "name"},
 	{"STATS", "SELECT name, value, help FROM weir_stats WHERE 1", "name", "rowid"},
 	{"STREAMS", "SELECT stream, topic, cluster, format, key_format, columns, kept FROM weir_streams WHERE kind = 'stream'", "stream", "stream"},

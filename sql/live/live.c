@@ -5,7 +5,7 @@
 
 enum { FRAME_MS = 100 };
 
-bool live_create(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err)
+static bool create(struct session *s, const char *text, size_t len, size_t emit_at, bool view, struct live **ret, struct err *err)
 {
 	struct live *l = xcalloc(1, sizeof *l);
 	l->s = s;
@@ -13,6 +13,7 @@ bool live_create(struct session *s, const char *text, size_t len, size_t emit_at
 	buf_init(&l->sql);
 	l->watermark.value_ms = TIME_NONE;
 	l->emit.limit = -1;
+	l->view = view;
 	l->frame_interval_ms = FRAME_MS;
 	l->started_mono_ms = time_mono_ms();
 	if (!live_plan(l, emit_at, err)) {
@@ -23,6 +24,16 @@ bool live_create(struct session *s, const char *text, size_t len, size_t emit_at
 		l->values = xcalloc((size_t)group_table_plan(l->groups)->input_column_n + 3, sizeof *l->values);
 	*ret = l;
 	return true;
+}
+
+bool live_create(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err)
+{
+	return create(s, text, len, emit_at, false, ret, err);
+}
+
+bool live_create_view(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err)
+{
+	return create(s, text, len, emit_at, true, ret, err);
 }
 
 void live_destroy(struct live *l)
@@ -97,7 +108,7 @@ static bool start_output(struct live *l, struct err *err)
 static bool give_changes(struct live *l, struct err *err)
 {
 	struct group_op *op = group_table_op(l->groups);
-	if (l->emit.kind != EMIT_CHANGES || !group_op_has_changed(op))
+	if (l->view || l->emit.kind != EMIT_CHANGES || !group_op_has_changed(op))
 		return true;
 	if (l->frames) {
 		l->frame_due = true;
@@ -267,6 +278,59 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 			return tell;
 		}
 	}
+}
+
+/* ---- how far it is ---- */
+
+struct live_target {
+	struct target_part {
+		size_t stream;
+		int32_t partition;
+		int64_t end;
+	} *parts;
+	size_t part_n;
+};
+
+struct live_target *live_target_now(struct live *l, struct err *err)
+{
+	struct live_target *t = xcalloc(1, sizeof *t);
+	struct provider *p = &l->s->catalog->provider;
+	for (size_t i = 0; i < l->stream_n; i++) {
+		const struct stream *st = l->streams[i].stream;
+		struct topic_info info = {0};
+		if (!p->impl->topic_info(p, st->cluster, st->topic, 0, &info, err))
+			goto fail;
+		struct partition_bounds *b = xcalloc((size_t)info.partition_n + 1, sizeof *b);
+		bool ok = p->impl->topic_bounds(p, st->cluster, st->topic, info.partition_n, b, err);
+		t->parts = xreallocarray(t->parts, t->part_n + (size_t)info.partition_n + 1, sizeof *t->parts);
+		for (int32_t k = 0; ok && k < info.partition_n; k++)
+			t->parts[t->part_n++] = (struct target_part){i, b[k].partition, b[k].end};
+		free(b);
+		if (!ok)
+			goto fail;
+	}
+	return t;
+fail:
+	live_target_destroy(t);
+	return NULL;
+}
+
+bool live_reached(const struct live *l, const struct live_target *t)
+{
+	for (size_t i = 0; i < t->part_n; i++) {
+		const struct input_part *p = live_input_part((struct live_input *)&l->streams[t->parts[i].stream].input, t->parts[i].partition);
+		if (p && p->next < t->parts[i].end && p->next < p->end)
+			return false;
+	}
+	return !l->chunk_loaded && !l->input_running && !l->output_running;
+}
+
+void live_target_destroy(struct live_target *t)
+{
+	if (!t)
+		return;
+	free(t->parts);
+	free(t);
 }
 
 /* ---- what it says of itself ---- */

@@ -25,6 +25,8 @@ struct live;
 
 /* text: one statement; emit_at: where its EMIT (or a lone GRACE) begins. */
 bool live_create(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err);
+/* For a materialized view: from the beginning, changes by default; the groups of an incremental one are read through their table and never given out. */
+bool live_create_view(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err);
 void live_destroy(struct live *l);
 /* Runs until there is something to tell, at most about wait_ms if nothing comes. The first call opens the sources. */
 enum live_step live_step(struct live *l, int wait_ms, struct err *err);
@@ -47,5 +49,11 @@ struct live_status {
 	bool ended;
 };
 void live_status(struct live *l, struct live_status *ret);
+
+/* The ends of its topics as they are now, and whether all up to there was read. NULL: the broker could not be asked. */
+struct live_target;
+struct live_target *live_target_now(struct live *l, struct err *err);
+bool live_reached(const struct live *l, const struct live_target *t);
+void live_target_destroy(struct live_target *t);
 
 #endif

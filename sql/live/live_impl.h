@@ -58,6 +58,7 @@ struct live {
 	struct agg_value *values;
 	struct pane *pane;
 	bool windowed;
+	bool view;                           /* of a materialized view */
 	struct watermark watermark;
 
 	bool opened, ended, flushed;

@@ -16,6 +16,13 @@ static bool not_live(struct err *err, const char *why, const char *hint)
 	return false;
 }
 
+static bool not_built(struct err *err, const char *what)
+{
+	err_set(err, ERR_NOT_BUILT, "%s is not built yet", what);
+	err_hint(err, "docs/limits.md lists what is missing");
+	return false;
+}
+
 /* ---- the streams of FROM ---- */
 
 static bool add_stream(struct live *l, const struct select *sel, size_t item, struct from_stream *f, struct err *err)
@@ -197,7 +204,15 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	}
 	add_sql(l, sql.data, sql.len);
 	buf_clear(&sql);
-	if (!group_table_create(l->s, &plan, l->input, &o, GROUPS_LIVE, &l->groups, err)) {
+	bool view = l->view;
+	if (view && o.fill != FILL_NONE) {
+		group_plan_finish(&plan);
+		buf_finish(&sql);
+		return not_built(err, "FILL in a materialized view");
+	}
+	o.keep = view;
+	o.changes = o.changes && !view;
+	if (!group_table_create(l->s, &plan, l->input, &o, !view ? GROUPS_LIVE : l->emit.kind == EMIT_FINAL ? GROUPS_FINAL_VIEW : GROUPS_VIEW, &l->groups, err)) {
 		l->input = NULL;
 		buf_finish(&sql);
 		return false;
@@ -279,6 +294,8 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 	if (fits) {
 		l->strategy = LIVE_INCREMENTAL;
 		l->why = "its aggregates have partial states";
+		if (l->view && (!span_empty(sel->limit) || l->emit.limit >= 0))
+			return not_live(err, "LIMIT in a materialized view", "the query that reads the view may have one");
 		if (!l->windowed && l->emit.kind == EMIT_FINAL && l->emit.until.kind == POSITION_NONE && l->s->catalog->provider.until_ms == TIME_NONE)
 			return not_live(err, "EMIT FINAL without a window has no moment at which a group is final", "group by window_start over tumble(..), or EMIT CHANGES, or say UNTIL");
 		return true;
@@ -309,6 +326,10 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		return false;
 	if (!select_parse(l->text, 0, emit_at, &sel))
 		return not_live(err, "it is not a SELECT that could be read", NULL);
+	if (l->view && l->emit.kind == EMIT_NONE)
+		l->emit.kind = EMIT_CHANGES;
+	if (l->view && l->emit.from.kind == POSITION_NONE)
+		l->emit.from.kind = POSITION_BEGINNING;
 	bool ok = take_from(l, &sel, &c, err) && choose(l, &sel, &c, err);
 	if (ok) {
 		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until_ms != TIME_NONE;
