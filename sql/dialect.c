@@ -219,6 +219,7 @@ static const struct dialect_def defs[] = {
 	{"DROP STREAM", stream_drop_statement, "DROP STREAM [IF EXISTS] s"},
 	{"DROP VIEW", view_drop_statement, "DROP VIEW [IF EXISTS] v"},
 	{"EXPLAIN SCAN", explain_scan_statement, "EXPLAIN SCAN query"},
+	{"EXPLAIN", explain_statement, "EXPLAIN SELECT .. EMIT .."},
 	{"LIST", show_statement, "LIST TOPICS"},
 	{"PAUSE", matview_pause_statement, "PAUSE id | view"},
 	{"PRINT", print_statement, "PRINT 'topic' [FROM BEGINNING | '-1h'] [LIMIT n]"},

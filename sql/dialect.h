@@ -16,6 +16,7 @@ bool show_statement(struct session *s, const char *text, size_t len, struct stat
 bool describe_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);   /* describe.c */
 bool print_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);      /* show.c */
 bool explain_scan_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);   /* explain.c */
+bool explain_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);        /* live/explain_live.c */
 bool view_create_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);    /* view.c */
 bool view_drop_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);
 

@@ -7,6 +7,7 @@
  * and stays loaded (its threads must not outlive its code). Each connection has a catalogue of its own, freed when the connection closes.
  * Writing to topics is off. */
 #include "sql/catalog.h"
+#include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/functions.h"
 #include "sql/metadata.h"
 #include "vtab/vtab.h"
@@ -45,7 +46,7 @@ __attribute__((visibility("default"))) int sqlite3_weir_init(sqlite3 *db, char *
 		*ret_message = sqlite3_mprintf("weir: %s", sqlite3_errmsg(db));
 		return SQLITE_ERROR;
 	}
-	if (!vtab_register(db, &catalog->provider, &err) || !functions_register(db, catalog, &err) || !metadata_register(db, catalog, &err)) {
+	if (!vtab_register(db, &catalog->provider, &err) || !functions_register(db, catalog, &err) || !aggregates_register(db, &err) || !metadata_register(db, catalog, &err)) {
 		*ret_message = sqlite3_mprintf("weir: %s", err.msg);
 		return SQLITE_ERROR;
 	}

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "sql/aggregate/aggregate.h"
 #include "sql/functions.h"
 #include "sql/metadata_impl.h"
 #include "sql/settings.h"
@@ -137,6 +138,16 @@ static bool fill_functions(void *ctx, const char *filter, const char *filter_2, 
 		rowset_text(to, 2, "weir");
 		rowset_text(to, 3, f->help);
 	}
+	for (size_t i = 0; aggregate_at(i); i++) {
+		const struct aggregate *a = aggregate_at(i);
+		if (a->replaces_sqlite)
+			continue;
+		rowset_row(to);
+		rowset_text(to, 0, a->name);
+		rowset_text(to, 1, a->signature);
+		rowset_text(to, 2, "weir");
+		rowset_text(to, 3, a->help);
+	}
 	if (sqlite3_prepare_v2(c->db, "SELECT name, max(narg) FROM pragma_function_list GROUP BY name ORDER BY name", -1, &stmt, NULL) != SQLITE_OK)
 		return true;
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
@@ -144,7 +155,8 @@ static bool fill_functions(void *ctx, const char *filter, const char *filter_2, 
 		bool ours = false;
 		for (size_t i = 0; !ours && (f = function_info_at(i)); i++)
 			ours = strcmp(f->name, name) == 0;
-		if (ours)
+		const struct aggregate *a = name ? aggregate_find(name, strlen(name), -1) : NULL;
+		if (ours || (a && !a->replaces_sqlite))
 			continue;
 		rowset_row(to);
 		rowset_text(to, 0, name);

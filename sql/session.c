@@ -9,6 +9,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/functions.h"
 #include "sql/live/group_table.h"
 #include "sql/live/grouped.h"
@@ -103,7 +104,7 @@ bool session_create(const struct session_options *o, struct session **ret, struc
 	if (!catalog_create(&co, &s->catalog, err))
 		goto fail;
 	s->catalog->safe = o->safe;
-	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) ||
+	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) || !aggregates_register(s->db, err) ||
 	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err))
 		goto fail;
 	if (s->persistent && !persist_load(s, err))

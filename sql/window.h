@@ -27,6 +27,7 @@ struct window_spec {
 	struct zone *zone;                   /* NULL = UTC */
 	int64_t origin_ms;                   /* 0 = 1970-01-01Z (weeks begin on Monday) */
 	int64_t grace_ms;                    /* grace => '10s'; -1 = not given */
+	bool positional_hop;                 /* hop(t, a, b): whose order is which? Worth a notice */
 	char *ts;                            /* event time; NULL = the stream's, or _ts */
 	char *key;                           /* stateful kinds: one run of windows per value of this (several: a, b); NULL = one for all, or the keys of GROUP BY */
 	char *state;                         /* STATE */

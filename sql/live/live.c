@@ -339,7 +339,10 @@ void live_status(struct live *l, struct live_status *ret)
 {
 	static const char *const states[] = {"nothing but offsets", "one accumulator per window and key", "the rows of open windows"};
 	struct live_status s = {.strategy = l->strategy, .why = l->why, .state = states[l->strategy], .emit = l->emit, .row_in_n = l->row_in_n, .row_out_n = l->row_out_n, .late_n = l->late_total_n,
-		.watermark_ms = l->windowed ? l->watermark.value_ms : TIME_NONE, .by_idle = l->watermark.by_idle, .lag_n = -1, .ended = l->ended && l->flushed};
+		.watermark_ms = l->windowed ? l->watermark.value_ms : TIME_NONE, .by_idle = l->watermark.by_idle, .lag_n = -1, .ended = l->ended && l->flushed, .windowed = l->windowed,
+		.event_time = l->stream_n && l->streams[0].event_time ? l->streams[0].event_time : "_ts", .idle_ms = l->watermark.idle_ms};
+	if (l->groups && group_table_plan(l->groups)->window.ts)
+		s.event_time = group_table_plan(l->groups)->window.ts;
 	for (size_t i = 0; i < l->watermark.part_n; i++)
 		s.skewed_n += l->watermark.parts[i].skewed_n;
 	if (l->groups) {

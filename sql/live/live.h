@@ -46,7 +46,9 @@ struct live_status {
 	bool by_idle;
 	char holder[80];                     /* "topic partition 3", or "" */
 	int64_t lag_n;                       /* messages not yet read; -1 = not known */
-	bool ended;
+	bool ended, windowed;
+	const char *event_time;
+	int64_t idle_ms;                     /* INT64_MAX = never */
 };
 void live_status(struct live *l, struct live_status *ret);
 
