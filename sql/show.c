@@ -27,7 +27,7 @@ static const struct {
 	{"TABLES", "SELECT name, kind FROM (SELECT stream AS name, 'changelog of ' || topic AS kind FROM weir_streams WHERE kind = 'table' UNION ALL"
 		" SELECT name, iif(sql LIKE 'create virtual%', 'virtual table', 'table') FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
 		" AND name <> 'weir_catalog' AND sql NOT LIKE 'create virtual table%using kafka%' UNION ALL"
-		" SELECT name, 'temp table' FROM sqlite_temp_schema WHERE type = 'table' AND sql NOT LIKE 'create virtual table%using kafka%') WHERE 1", "name", "name"},
+		" SELECT name, 'temp table' FROM sqlite_temp_schema WHERE type = 'table' AND name NOT LIKE 'weir\\_%' ESCAPE '\\' AND sql NOT LIKE 'create virtual table%using kafka%') WHERE 1", "name", "name"},
 	{"TOPICS", "SELECT topic, partitions, replicas FROM weir_topics WHERE NOT internal", "topic", "topic"},
 	{"VIEWS", "SELECT name, sql FROM (SELECT name, sql FROM sqlite_schema WHERE type = 'view' UNION ALL SELECT name, sql FROM sqlite_temp_schema WHERE type = 'view') WHERE 1",
 		"name", "name"},

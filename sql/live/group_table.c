@@ -377,9 +377,9 @@ bool group_tables_create(struct session *s, struct group_tables **ret, struct er
 {
 	struct group_tables *t = xcalloc(1, sizeof *t);
 	t->s = s;
-	if (sqlite3_create_module_v2(s->db, "weir_groups", &methods, t, NULL) != SQLITE_OK) {
+	if (sqlite3_create_module_v2(s->db, "weir_aggregation", &methods, t, NULL) != SQLITE_OK) {
 		free(t);
-		return err_set(err, ERR_INTERNAL, "the module weir_groups cannot be registered: %s", sqlite3_errmsg(s->db));
+		return err_set(err, ERR_INTERNAL, "the module weir_aggregation cannot be registered: %s", sqlite3_errmsg(s->db));
 	}
 	*ret = t;
 	return true;
@@ -406,10 +406,10 @@ bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt
 	t->input = input;
 	t->use = use;
 	t->number = ++tables->number;
-	t->name = xasprintf("temp.\"weir_groups_%d\"", t->number);
+	t->name = xasprintf("temp.\"weir_aggregation_%d\"", t->number);
 	t->next = tables->list;
 	tables->list = t;
-	char *sql = xasprintf("CREATE VIRTUAL TABLE %s USING weir_groups(%d)", t->name, t->number);
+	char *sql = xasprintf("CREATE VIRTUAL TABLE %s USING weir_aggregation(%d)", t->name, t->number);
 	bool ok = session_exec(s, sql, err);
 	free(sql);
 	if (!ok) {
