@@ -29,7 +29,8 @@ struct window_spec {
 	int64_t grace_ms;                    /* grace => '10s'; -1 = not given */
 	bool positional_hop;                 /* hop(t, a, b): whose order is which? Worth a notice */
 	char *ts;                            /* event time; NULL = the stream's, or _ts */
-	char *key;                           /* stateful kinds: one run of windows per value of this (several: a, b); NULL = one for all, or the keys of GROUP BY */
+	char *key;                           /* stateful kinds: one run of windows per value of this (several: a, b); NULL = the keys of GROUP BY other than
+	                                      * the state itself, or one for all */
 	char *state;                         /* STATE */
 	char *start, *end;                   /* EVENT: conditions */
 };

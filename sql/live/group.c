@@ -288,7 +288,7 @@ static struct group_tracker *tracker_of(struct group_op *op, const struct agg_va
 	for (int i = 0; i < p->tracker_key_n; i++)
 		group_key_encode(&op->tracker_key, &values[p->tracker_key + i], 0, &unused);
 	for (size_t i = 0; !p->tracker_key_n && i < p->key_n; i++)       /* no key => given: the keys of GROUP BY */
-		if (p->keys[i].kind == GROUP_KEY_COLUMN)
+		if (p->keys[i].kind == GROUP_KEY_COLUMN && !p->keys[i].is_state)
 			group_key_encode(&op->tracker_key, &values[p->keys[i].column], 0, &unused);
 	uint64_t hash = hash_bytes(op->tracker_key.data, op->tracker_key.len);
 	if (op->tracker_n * 2 >= op->tracker_slot_n) {

@@ -425,6 +425,8 @@ static bool add_key(struct make *m, struct span term)
 		return no(m, "an expression of window_start in GROUP BY");
 	else
 		key.column = add_input(m, term);
+	const char *state = m->p->window.state;
+	key.is_state = state && span_equal(m->text, term, state, (struct span){0, strlen(state)});
 	m->p->keys = xreallocarray(m->p->keys, m->p->key_n + 1, sizeof *m->p->keys);
 	m->p->keys[m->p->key_n++] = key;
 	return true;

@@ -20,6 +20,7 @@ struct group_key {
 	enum group_key_kind kind;
 	int column;                          /* of the input */
 	struct span expr;                    /* in the user's text; empty for one that a window implies */
+	bool is_state;                       /* is the expression that a state window goes by */
 };
 
 struct group_call {

@@ -26,6 +26,8 @@ static bool create(struct session *s, const char *text, size_t len, size_t emit_
 	return true;
 }
 
+static void tell_late(struct live *l);
+
 bool live_create(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err)
 {
 	return create(s, text, len, emit_at, false, ret, err);
@@ -40,6 +42,8 @@ void live_destroy(struct live *l)
 {
 	if (!l)
 		return;
+	if (l->opened)
+		tell_late(l);
 	sqlite3_finalize(l->output);
 	pane_destroy(l->pane);
 	group_table_destroy(l->groups);
@@ -156,6 +160,23 @@ static bool every_due(struct live *l)
 	return l->emit.kind == EMIT_EVERY && group_op_has_changed(group_table_op(l->groups)) && time_mono_ms() >= l->next_every_ms;
 }
 
+/* Never lost unseen: once, at the end or when the query is stopped. */
+static void tell_late(struct live *l)
+{
+	int64_t skewed = 0;
+	for (size_t i = 0; i < l->watermark.part_n; i++)
+		skewed += l->watermark.parts[i].skewed_n;
+	if (l->late_total_n && !l->late_told && !l->view) {
+		char grace[TIME_TEXT_MAX];
+		time_format_duration(l->emit.grace_ms, grace);
+		catalog_notice(l->s->catalog, NOTICE_WARNING, "%lld row%s came after %s window had closed (GRACE %s) and %s not in the result; a longer GRACE takes them in", (long long)l->late_total_n,
+			l->late_total_n == 1 ? "" : "s", l->late_total_n == 1 ? "its" : "their", grace, l->late_total_n == 1 ? "is" : "are");
+	}
+	if (skewed && !l->late_told && !l->view)
+		catalog_notice(l->s->catalog, NOTICE_WARNING, "%lld row%s dated more than an hour ahead of the clock did not move the watermark", (long long)skewed, skewed == 1 ? "" : "s");
+	l->late_told = true;
+}
+
 /* Nothing is loaded and nothing is being given out. True: go on; *ret says what to tell if not. */
 static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum live_step *ret, struct err *err)
 {
@@ -181,6 +202,7 @@ static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum liv
 	}
 	if (l->ended) {
 		if (l->flushed) {
+			tell_late(l);
 			*ret_tell = true;
 			*ret = LIVE_END;
 			return true;
@@ -343,6 +365,10 @@ void live_status(struct live *l, struct live_status *ret)
 		.event_time = l->stream_n && l->streams[0].event_time ? l->streams[0].event_time : "_ts", .idle_ms = l->watermark.idle_ms};
 	if (l->groups && group_table_plan(l->groups)->window.ts)
 		s.event_time = group_table_plan(l->groups)->window.ts;
+	for (size_t i = 0; i < l->stream_n && l->opened; i++) {
+		int64_t lag = live_input_lag(&l->streams[i].input);
+		s.lag_n = lag < 0 ? -1 : s.lag_n < 0 && i ? -1 : (i ? s.lag_n : 0) + lag;
+	}
 	for (size_t i = 0; i < l->watermark.part_n; i++)
 		s.skewed_n += l->watermark.parts[i].skewed_n;
 	if (l->groups) {

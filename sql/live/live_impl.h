@@ -78,6 +78,7 @@ struct live {
 	void (*on_late)(void *arg, struct live *l);      /* called before a chunk with late rows goes; NULL = they are only counted */
 	void *on_late_arg;
 	int64_t row_in_n, row_out_n, late_total_n;
+	bool late_told;
 	int64_t started_mono_ms;
 };
 

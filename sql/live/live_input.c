@@ -123,6 +123,35 @@ static struct input_part *part_of(struct live_input *in, int32_t partition)
 	return p;
 }
 
+enum { POSITIONS_MAX = 1024 };
+
+/* Offsets that hold no records (markers of transactions, compaction) are passed without a batch. */
+static void sync_positions(struct live_input *in)
+{
+	struct source_position p[POSITIONS_MAX];
+	size_t n = source_positions(in->source, p, POSITIONS_MAX);
+	for (size_t i = 0; i < n && i < POSITIONS_MAX; i++) {
+		struct input_part *part = part_of(in, p[i].partition);
+		if (p[i].position > part->next)
+			part->next = p[i].position;
+	}
+}
+
+int64_t live_input_lag(struct live_input *in)
+{
+	struct source_position p[POSITIONS_MAX];
+	size_t n = in->source ? source_positions(in->source, p, POSITIONS_MAX) : 0;
+	int64_t lag = 0;
+	if (in->ended || !in->source)
+		return 0;
+	for (size_t i = 0; i < n && i < POSITIONS_MAX; i++) {
+		if (p[i].end < 0)
+			return -1;
+		lag += p[i].end > p[i].position ? p[i].end - p[i].position : 0;
+	}
+	return n ? lag : -1;
+}
+
 /* Where the broker has no index of times: from the first record at the wanted time on, as an index would say. */
 static void cut_by_time(struct input_part *p, const struct batch *b, size_t *from, size_t *to)
 {
@@ -152,6 +181,8 @@ enum source_status live_input_next(struct live_input *in, int wait_ms, struct ba
 		enum source_status status = source_next(in->source, wait_ms, &b, err);
 		if (status == SOURCE_END)
 			in->ended = true;
+		if (status == SOURCE_IDLE)
+			sync_positions(in);
 		if (status != SOURCE_BATCH)
 			return status;
 		struct input_part *p = part_of(in, b->partition);

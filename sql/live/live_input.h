@@ -29,6 +29,7 @@ bool live_input_open(struct live_input *in, struct provider *p, const struct str
 void live_input_close(struct live_input *in);
 /* SOURCE_BATCH: *ret_batch is the caller's, records [*ret_from, *ret_to) of it count. */
 enum source_status live_input_next(struct live_input *in, int wait_ms, struct batch **ret_batch, size_t *ret_from, size_t *ret_to, struct err *err);
+int64_t live_input_lag(struct live_input *in);                      /* messages not read yet, -1 = not known */
 struct input_part *live_input_part(struct live_input *in, int32_t partition);     /* NULL = not known (a partition added later is added by live_input_next) */
 
 #endif

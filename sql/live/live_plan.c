@@ -302,6 +302,8 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 	}
 	struct err cause = *err;
 	drop_incremental(l);
+	if (windowed && why && strncmp(why, "a window without", 16) == 0)
+		return not_live(err, why, "GROUP BY window_start, ..: each window is a group of its own");
 	if (windowed && c->is_window) {
 		err_clear(err);
 		l->why = why ? why : cause.msg[0] ? "its columns are neither grouped nor aggregated" : "it needs all rows of a window";
