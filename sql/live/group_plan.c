@@ -712,10 +712,10 @@ bool group_plan_make(const struct group_plan_request *r, struct group_plan *ret,
 	ok = true;
 	for (size_t i = 0; ok && i < sel->group_n; i++)
 		ok = add_key(&m, sel->groups[i]);
-	ok = ok && (!p.windowed || implied_window_keys(&m));
 	ok = ok && make_output(&m);
 	if (ok && p.call_n == 0 && p.key_n == 0)
 		ok = no(&m, "no aggregate");
+	ok = ok && (!p.windowed || implied_window_keys(&m));
 	if (ok) {
 		make_input(&m, is_window ? &table : NULL);
 		p.input_column_n = m.input_from + (int)m.input_n;

@@ -130,7 +130,7 @@ static void test_errors(void **state)
 		{"create stream s from topic 'nope'", ERR_TOPIC_UNKNOWN, -1, "nope"},
 		{"create stream s (a int) from topic 'plant' with (format 'json')", ERR_SQL, 56, "="},
 		{"create stream s as select 1", ERR_NOT_BUILT, 16, "continuous"},
-		{"create materialized view v as select 1", ERR_NOT_BUILT, -1, "materialized"},
+		{"create materialized view v as select 1", ERR_SQL, -1, "no topic"},
 		{"select * from tumble(plant, size => '1m')", ERR_SQL, -1, "near"},
 		{"select * from session", ERR_NOT_BUILT, 14, "session"},
 		{"select line, count(*) from plant emit sometimes", ERR_SQL, -1, "syntax"},
