@@ -7,6 +7,8 @@
 #include "vtab/changelog.h"
 #include "vtab/scan.h"
 
+enum { POLL_MAX_MS = 50 };               /* of one table: whoever polls has a stream to serve as well */
+
 struct follow {
 	int refs;
 	struct module *module;
@@ -207,6 +209,7 @@ static bool poll_one(struct follow *f, int wait_ms, size_t *applied, struct err 
 	}
 	if (!f->source || changelog_in_use(f->log))
 		return true;
+	int64_t until_mono_ms = time_mono_ms() + wait_ms + POLL_MAX_MS;
 	for (;; wait_ms = 0) {
 		struct batch *b = NULL;
 		enum source_status status = source_next(f->source, wait_ms, &b, err);
@@ -222,7 +225,7 @@ static bool poll_one(struct follow *f, int wait_ms, size_t *applied, struct err 
 			source_destroy(f->source);
 			f->source = NULL;
 		}
-		if (!ok || status != SOURCE_BATCH)
+		if (!ok || status != SOURCE_BATCH || time_mono_ms() >= until_mono_ms)
 			return ok;
 	}
 }

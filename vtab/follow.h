@@ -33,7 +33,8 @@ void vtab_changelog_unfollow(struct follow *f);      /* accepts NULL */
  * takes its place by its time. Polled with the others; vtab_changelog_unfollow drops the table (no statement may use it). */
 bool vtab_changelog_versions(sqlite3 *db, const char *table, const char *name, struct follow **ret, struct err *err);
 
-/* Applies what has arrived for all followed tables of the connection, waiting at most wait_ms if nothing is there. *ret_applied (may be NULL): records
+/* Applies what has arrived for all followed tables of the connection, waiting at most wait_ms if nothing is there; of a table that gets more than can
+ * be applied in 50 ms the rest comes with the next call. *ret_applied (may be NULL): records
  * taken. False: a source failed (its table keeps its last state, and each later poll says so again), or the cancel flag is set. */
 bool vtab_changelog_poll(sqlite3 *db, int wait_ms, size_t *ret_applied, struct err *err);
 
