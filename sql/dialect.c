@@ -247,6 +247,17 @@ bool dialect_takes_emit(const char *text, size_t len)
 	return false;
 }
 
+bool dialect_reads_windows(const char *text, size_t len)
+{
+	struct parse p = parse_begin(text, 0, len);
+	if (parse_word(&p, "explain"))
+		return !parse_is(&p, "scan");
+	if (!parse_word(&p, "create"))
+		return parse_is(&p, "subscribe");
+	parse_words(&p, "or replace");
+	return parse_is(&p, "materialized");
+}
+
 bool dialect_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
 {
 	for (size_t i = 0; i < sizeof defs / sizeof *defs; i++) {

@@ -98,4 +98,10 @@ int64_t memory_used(void)
 void memory_install(void)
 {
 }
+
+/* The host's SQLite has limits of its own. */
+int64_t memory_limit(void)
+{
+	return 0;
+}
 #endif

@@ -305,7 +305,7 @@ static void hint_tables(struct session *s, const char *name, struct err *err)
 /* Table functions of the dialect that are not there yet: better than "no such table". */
 static bool is_future(const char *name)
 {
-	static const char *const names[] = {"tumble", "hop", "session", "state_window", "event_window", "count_window", "late", "grid", "state_periods", "gaps", "lttb"};
+	static const char *const names[] = {"late", "grid", "state_periods", "gaps", "lttb"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (strcasecmp(name, names[i]) == 0)
 			return true;

@@ -15,6 +15,8 @@
 #include "sql/live/grouped.h"
 #include "sql/live/live.h"
 #include "sql/live/matview.h"
+#include "sql/window_rewrite.h"
+#include "sql/window_table.h"
 #include "sql/memory.h"
 #include "sql/metadata.h"
 #include "sql/pending.h"
@@ -40,6 +42,7 @@ void statement_finish(struct statement *st)
 {
 	if (st->free_data)
 		st->free_data(st->data);
+	window_tables_free(st->windows);
 	buf_finish(&st->sql);
 	free(st->table);
 	*st = (struct statement){.sql = BUF_INIT};
@@ -105,7 +108,7 @@ bool session_create(const struct session_options *o, struct session **ret, struc
 		goto fail;
 	s->catalog->safe = o->safe;
 	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) || !aggregates_register(s->db, err) ||
-	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err))
+	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err) || !window_tables_register(s, err))
 		goto fail;
 	if (s->persistent && !persist_load(s, err))
 		goto fail;
@@ -303,17 +306,24 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 	}
 	struct split again;
 	split_statement(text.data, text.len, &again);    /* offsets in the text as it is now */
-	if (again.emit_at != SIZE_MAX && !dialect_takes_emit(text.data, text.len)) {
-		ok = prepare_live(s, q, &text, again.emit_at, err);
+	size_t live_at = again.emit_at != SIZE_MAX ? again.emit_at : grouped_grace_at(text.data, text.len);
+	if (live_at != SIZE_MAX && !dialect_takes_emit(text.data, text.len)) {
+		ok = prepare_live(s, q, &text, live_at, err);
 		if (!ok && err->sql_offset >= 0)
 			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
 		goto out;
 	}
-	if (!dialect_statement(s, text.data, text.len, st, &ours, err) || (!ours && !grouped_statement(s, text.data, text.len, st, &ours, err))) {
-		if (err->sql_offset >= 0)
-			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
-		goto out;
-	}
+	bool windows = false, early = dialect_reads_windows(text.data, text.len);
+	if (!grouped_statement(s, text.data, text.len, st, &ours, err))
+		goto located;
+	if (early && !dialect_statement(s, text.data, text.len, st, &ours, err))
+		goto located;
+	if (!ours && !windows_rewrite(s, &text, &windows, &st->windows, err))
+		goto located;
+	if (windows)
+		q->base = -1;
+	if (!ours && !early && !dialect_statement(s, text.data, text.len, st, &ours, err))
+		goto located;
 	if (!ours) {
 		free_name_for_create(s, text.data, text.len);
 		st->sql = text;
@@ -342,6 +352,10 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 	if (!ours && !st->rewritten && q->base >= 0 && sqlite_used < sent && sqlite_used)
 		*used = sp->start + sqlite_used;
 	ok = true;
+	goto out;
+located:                                     /* the error's offset is in `text` */
+	if (err->sql_offset >= 0)
+		err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
 out:
 	buf_finish(&text);
 	return ok;

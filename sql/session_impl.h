@@ -24,6 +24,7 @@ struct session {
 	size_t auto_stream_n;
 	struct pending *pending;             /* pending.c: declared streams that SQLite does not know yet */
 	size_t pending_cap, pending_used, pending_n;
+	struct window_table *window_tables;  /* window_table.c: of running statements */
 	struct matview *matviews;            /* live/matview.c */
 	int matview_n;                       /* last id given */
 	struct group_tables *groups;         /* live/group_table.c: of statements that group */
@@ -38,6 +39,7 @@ struct statement {
 	bool (*run)(struct session *s, struct statement *st, struct err *err);   /* NULL = none. Runs at the first step */
 	void *data;                          /* of run */
 	void (*free_data)(void *data);
+	struct window_tables *windows;       /* window_rewrite.c: made for this statement */
 	char *table;                         /* for query_table; may be NULL */
 };
 void statement_finish(struct statement *st);
@@ -47,6 +49,8 @@ bool dialect_statement(struct session *s, const char *text, size_t len, struct s
 
 /* Statements that deal with an EMIT in them by themselves. */
 bool dialect_takes_emit(const char *text, size_t len);
+/* Statements that want the windows in them as they were written: EXPLAIN (but not EXPLAIN SCAN), CREATE MATERIALIZED VIEW, SUBSCRIBE. */
+bool dialect_reads_windows(const char *text, size_t len);
 
 /* resolve.c: prepares, looking unknown tables up as topics. Replaces st->sql where cluster-qualified names had to be rewritten. */
 bool resolve_prepare(struct session *s, struct statement *st, sqlite3_stmt **ret, size_t *ret_used, struct err *err);

@@ -1,6 +1,7 @@
 /* Window functions of FROM, read: tumble(t, size => '1m') and its kin, Flink's TABLE(TUMBLE(TABLE t, DESCRIPTOR(ts), INTERVAL '1' MINUTE)), ksqlDB's WINDOW TUMBLING (..). */
 #include "sql/window.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
@@ -194,9 +195,8 @@ static bool take_arg(struct window_spec *w, const char *text, const struct funct
 		zone = string_of(text, a, "tz", err);
 		if (!zone)
 			return false;
-		bool ok = zone_load(zone, &w->zone, err) || (err->sql_offset = (int)a->value.from, false);
-		free(zone);
-		return ok;
+		w->tz = zone;
+		return zone_load(zone, &w->zone, err) || (err->sql_offset = (int)a->value.from, false);
 	case ARG_TS:
 		w->ts = span_text(text, a->value);
 		return true;
@@ -423,9 +423,38 @@ bool window_from_ksql(const char *text, struct span window, struct window_spec *
 	return ok;
 }
 
+/* ---- as text ---- */
+
+void window_to_text(const struct window_spec *w, struct buf *to)
+{
+	buf_addf(to, "%d %lld %lld %lld %d %lld %s", (int)w->kind, (long long)w->size_ms, (long long)w->slide_ms, (long long)w->origin_ms, (int)w->unit, (long long)w->unit_n, w->tz ? w->tz : "UTC");
+}
+
+bool window_from_text(const char *text, struct window_spec *ret, struct err *err)
+{
+	struct window_spec w = {.grace_ms = -1};
+	int kind = 0, unit = 0;
+	long long size = 0, slide = 0, origin = 0, n = 0;
+	char tz[128] = "";
+	if (sscanf(text, "%d %lld %lld %lld %d %lld %127s", &kind, &size, &slide, &origin, &unit, &n, tz) != 7 || kind < WINDOW_TUMBLE || kind > WINDOW_CUMULATE || unit < UNIT_MS || unit > UNIT_YEAR ||
+	    (unit == UNIT_MS ? size <= 0 : n <= 0) || (kind != WINDOW_TUMBLE && (slide <= 0 || slide > size || size / slide > WINDOWS_MAX)))
+		return err_set(err, ERR_SQL, "weir_windows: \"%s\" is no window", text);
+	w.kind = (enum window_kind)kind;
+	w.unit = (enum window_unit)unit;
+	w.size_ms = size;
+	w.slide_ms = slide;
+	w.origin_ms = origin;
+	w.unit_n = n;
+	if (strcmp(tz, "UTC") != 0 && !zone_load(tz, &w.zone, err))
+		return false;
+	*ret = w;
+	return true;
+}
+
 void window_spec_finish(struct window_spec *w)
 {
 	zone_destroy(w->zone);
+	free(w->tz);
 	free(w->ts);
 	free(w->key);
 	free(w->state);

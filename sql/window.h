@@ -25,6 +25,7 @@ struct window_spec {
 	enum window_unit unit;               /* TUMBLE and HOP of whole days or more with tz, or of months and years */
 	int64_t unit_n;
 	struct zone *zone;                   /* NULL = UTC */
+	char *tz;                            /* its name; owned */
 	int64_t origin_ms;                   /* 0 = 1970-01-01Z (weeks begin on Monday) */
 	int64_t grace_ms;                    /* grace => '10s'; -1 = not given */
 	bool positional_hop;                 /* hop(t, a, b): whose order is which? Worth a notice */
@@ -41,6 +42,10 @@ bool window_from_call(const char *text, const struct from_item *item, bool *ret_
 /* ksqlDB's WINDOW TUMBLING (SIZE 1 MINUTE, GRACE PERIOD 10 SECONDS) */
 bool window_from_ksql(const char *text, struct span window, struct window_spec *ret, struct err *err);
 void window_spec_finish(struct window_spec *w);
+
+/* A grid window as text and back: the argument of weir_windows(text, ts). */
+void window_to_text(const struct window_spec *w, struct buf *to);
+bool window_from_text(const char *text, struct window_spec *ret, struct err *err);
 
 static inline bool window_is_stateful(const struct window_spec *w)
 {

@@ -32,6 +32,9 @@ struct group_op_options {
 	void *arg;
 };
 
+/* FILL ( .. ) of the statement into o->fill and o->fill_value. */
+bool group_fill_parse(const char *text, const struct select *sel, struct group_op_options *o, struct err *err);
+
 struct group_op;
 struct group;
 struct group_window;

@@ -252,3 +252,31 @@ bool fill_ready(struct group_op *op, bool last, struct err *err)
 		ready_sort(op);
 	return true;
 }
+
+/* FILL (NULL | PREV | LINEAR | value) */
+bool group_fill_parse(const char *text, const struct select *sel, struct group_op_options *o, struct err *err)
+{
+	static const struct {
+		const char *word;
+		enum fill_kind kind;
+	} words[] = {{"null", FILL_NULL}, {"prev", FILL_PREV}, {"previous", FILL_PREV}, {"linear", FILL_LINEAR}};
+	if (span_empty(sel->fill_whole))
+		return true;
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+		if (span_is_word(text, sel->fill, words[i].word)) {
+			o->fill = words[i].kind;
+			return true;
+		}
+	char *value = span_text(text, sel->fill), *end = NULL;
+	o->fill = FILL_VALUE;
+	o->fill_value = (struct agg_value){.type = AGG_INTEGER, .i = strtoll(value, &end, 10)};
+	if (*end)
+		o->fill_value = (struct agg_value){.type = AGG_REAL, .d = strtod(value, &end)};
+	bool ok = *value && !*end;
+	free(value);
+	if (!ok) {
+		err_set(err, ERR_SQL, "FILL (NULL | PREV | LINEAR | number) expected");
+		err->sql_offset = (int)sel->fill_whole.from;
+	}
+	return ok;
+}

@@ -6,6 +6,7 @@
 #include "core/alloc.h"
 #include "sql/live/from.h"
 #include "sql/live/group_table.h"
+#include "sql/memory.h"
 
 /* The item of FROM whose rows have offsets and event time: the windowed one, else the first topic. */
 static bool find_stream(struct session *s, const char *text, const struct select *sel, struct from_stream *ret, size_t *ret_item, struct err *err)
@@ -55,7 +56,12 @@ static bool make_table(struct session *s, const struct group_plan_request *r, st
 		group_plan_finish(&plan);
 		return false;
 	}
-	struct group_op_options o = {.lateness = false};
+	struct group_op_options o = {.lateness = false, .memory_max_bytes = memory_limit()};
+	if (!group_fill_parse(r->text, r->select, &o, err)) {
+		sqlite3_finalize(stmt);
+		group_plan_finish(&plan);
+		return false;
+	}
 	if (!group_table_create(s, &plan, stmt, &o, GROUPS_BOUNDED, ret, err))
 		return false;
 	group_plan_output(group_table_plan(*ret), group_table_name(*ret), out);
@@ -99,9 +105,46 @@ static bool try_grouped(struct session *s, const char *text, const struct select
 			buf_finish(&out);
 		}
 		err_clear(&s->catalog->provider.last_error);
+		/* Nobody else knows FILL. */
+		if (!*ret_ours && pass == 1 && !span_empty(sel->fill_whole)) {
+			*err = why;
+			from_stream_finish(&f);
+			return false;
+		}
 	}
 	from_stream_finish(&f);
 	return true;
+}
+
+size_t grouped_grace_at(const char *text, size_t len)
+{
+	struct select sel;
+	struct parse p = parse_begin(text, 0, len);
+	size_t at = SIZE_MAX;
+	if ((!parse_is(&p, "select") && !parse_is(&p, "with")) || !select_parse(text, 0, len, &sel))
+		return at;
+	p = parse_begin(text, sel.whole.to, len);
+	if (parse_is(&p, "grace"))
+		at = parse_offset(&p);
+	for (size_t i = 0; at == SIZE_MAX && i < sel.from_n; i++) {
+		struct window_spec w = {.grace_ms = -1};
+		struct span table;
+		struct err ignored = ERR_INIT;
+		bool is = false;
+		if (window_from_call(text, &sel.from[i], &is, &w, &table, &ignored) && is && w.grace_ms >= 0)
+			at = len;
+		if (is)
+			window_spec_finish(&w);
+	}
+	if (at == SIZE_MAX && !span_empty(sel.ksql_window)) {
+		struct window_spec w = {.grace_ms = -1};
+		struct err ignored = ERR_INIT;
+		if (window_from_ksql(text, sel.ksql_window, &w, &ignored) && w.grace_ms >= 0)
+			at = len;
+		window_spec_finish(&w);
+	}
+	select_finish(&sel);
+	return at;
 }
 
 bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)

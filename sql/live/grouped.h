@@ -7,4 +7,8 @@
 /* *ret_ours false: the statement is left as it is (its shape is not known here, or SET aggregate = sqlite). False: it is wrong in any case. */
 bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);
 
+/* A bounded SELECT in which late rows do not count: SELECT .. GRACE '10s', tumble(.., grace => '10s'), WINDOW (.. GRACE PERIOD ..). It runs as a live query over
+ * what is there, so that both leave out the same rows. The offset of the clause, or the end of the text; SIZE_MAX = it is none. */
+size_t grouped_grace_at(const char *text, size_t len);
+
 #endif

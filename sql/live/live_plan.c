@@ -127,34 +127,6 @@ static bool prepare_times(struct live *l, const char *window_ts, struct err *err
 	return ok;
 }
 
-/* FILL (NULL | PREV | LINEAR | value) */
-static bool fill_of(struct live *l, const struct select *sel, struct group_op_options *o, struct err *err)
-{
-	static const struct {
-		const char *word;
-		enum fill_kind kind;
-	} words[] = {{"null", FILL_NULL}, {"prev", FILL_PREV}, {"previous", FILL_PREV}, {"linear", FILL_LINEAR}};
-	if (span_empty(sel->fill_whole))
-		return true;
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (span_is_word(l->text, sel->fill, words[i].word)) {
-			o->fill = words[i].kind;
-			return true;
-		}
-	char *text = span_text(l->text, sel->fill), *end = NULL;
-	o->fill = FILL_VALUE;
-	o->fill_value = (struct agg_value){.type = AGG_INTEGER, .i = strtoll(text, &end, 10)};
-	if (*end)
-		o->fill_value = (struct agg_value){.type = AGG_REAL, .d = strtod(text, &end)};
-	bool ok = *text && !*end;
-	free(text);
-	if (!ok) {
-		err_set(err, ERR_SQL, "FILL (NULL | PREV | LINEAR | number) expected");
-		err->sql_offset = (int)sel->fill_whole.from;
-	}
-	return ok;
-}
-
 static void group_options(struct live *l, const struct window_spec *w, struct group_op_options *o)
 {
 	int64_t grace = l->emit.grace_ms >= 0 ? l->emit.grace_ms : w->grace_ms >= 0 && l->windowed ? w->grace_ms : l->emit.kind == EMIT_FINAL || l->emit.kind == EMIT_NONE ? 0 : EMIT_CHANGES_GRACE_MS;
@@ -188,7 +160,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	if (!group_plan_make(&r, &plan, ret_why, err))
 		return *ret_why != NULL;
 	l->windowed = plan.windowed;
-	if (!fill_of(l, sel, &o, err)) {
+	if (!group_fill_parse(l->text, sel, &o, err)) {
 		group_plan_finish(&plan);
 		return false;
 	}

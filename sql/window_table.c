@@ -1,0 +1,558 @@
+/* sql/window_table.h */
+#include "sql/window_table.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "sql/live/group_table.h"
+#include "sql/live/waiting.h"
+#include "sql/memory.h"
+#include "vtab/table.h"
+
+/* ---- weir_windows(window, ts) ---- */
+
+struct grid_cursor {
+	sqlite3_vtab_cursor base;
+	char *text;                          /* of spec */
+	struct window_spec spec;
+	struct window_bounds *bounds;
+	size_t n, at;
+};
+
+enum { GRID_START, GRID_END, GRID_WINDOW, GRID_TS };
+
+static int grid_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	(void)aux, (void)argc, (void)argv, (void)ret_text;
+	int rc = sqlite3_declare_vtab(db, "CREATE TABLE x(window_start TIMESTAMP_MS, window_end TIMESTAMP_MS, \"window\" HIDDEN, ts HIDDEN)");
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
+	*ret = xcalloc(1, sizeof **ret);
+	return SQLITE_OK;
+}
+
+static int free_vtab(sqlite3_vtab *base)
+{
+	free(base);
+	return SQLITE_OK;
+}
+
+/* Both arguments are needed: without them there is no plan. */
+static int grid_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+	int of[2] = {-1, -1};
+	(void)base;
+	for (int i = 0; i < info->nConstraint; i++) {
+		const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+		if (c->op == SQLITE_INDEX_CONSTRAINT_EQ && c->usable && (c->iColumn == GRID_WINDOW || c->iColumn == GRID_TS))
+			of[c->iColumn - GRID_WINDOW] = i;
+	}
+	if (of[0] < 0 || of[1] < 0)
+		return SQLITE_CONSTRAINT;
+	for (int i = 0; i < 2; i++) {
+		info->aConstraintUsage[of[i]].argvIndex = i + 1;
+		info->aConstraintUsage[of[i]].omit = 1;
+	}
+	info->estimatedCost = 1;
+	info->estimatedRows = 1;
+	return SQLITE_OK;
+}
+
+static int grid_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
+{
+	struct grid_cursor *c = xcalloc(1, sizeof *c);
+	(void)base;
+	*ret = &c->base;
+	return SQLITE_OK;
+}
+
+static int grid_close(sqlite3_vtab_cursor *base)
+{
+	struct grid_cursor *c = (struct grid_cursor *)base;
+	window_spec_finish(&c->spec);
+	free(c->text);
+	free(c->bounds);
+	free(c);
+	return SQLITE_OK;
+}
+
+static int grid_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int argc, sqlite3_value **argv)
+{
+	struct grid_cursor *c = (struct grid_cursor *)base;
+	const char *text = (const char *)sqlite3_value_text(argv[0]);
+	(void)number, (void)plan, (void)argc;
+	c->n = c->at = 0;
+	if (!text || sqlite3_value_type(argv[1]) != SQLITE_INTEGER)
+		return SQLITE_OK;
+	if (!c->text || strcmp(c->text, text) != 0) {
+		struct err err = ERR_INIT;
+		window_spec_finish(&c->spec);
+		free(c->text);
+		c->text = NULL;
+		if (!window_from_text(text, &c->spec, &err)) {
+			base->pVtab->zErrMsg = sqlite3_mprintf("%s", err.msg);
+			return SQLITE_ERROR;
+		}
+		c->text = xstrdup(text);
+		c->bounds = xreallocarray(c->bounds, window_assign_max(&c->spec) + 1, sizeof *c->bounds);
+	}
+	c->n = window_assign_max(&c->spec);
+	window_assign(&c->spec, sqlite3_value_int64(argv[1]), c->bounds, &c->n);
+	return SQLITE_OK;
+}
+
+static int grid_next(sqlite3_vtab_cursor *base)
+{
+	((struct grid_cursor *)base)->at++;
+	return SQLITE_OK;
+}
+
+static int grid_eof(sqlite3_vtab_cursor *base)
+{
+	const struct grid_cursor *c = (const struct grid_cursor *)base;
+	return c->at >= c->n;
+}
+
+static int grid_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
+{
+	const struct grid_cursor *c = (const struct grid_cursor *)base;
+	if (i == GRID_START || i == GRID_END)
+		sqlite3_result_int64(context, i == GRID_START ? c->bounds[c->at].start_ms : c->bounds[c->at].end_ms);
+	return SQLITE_OK;
+}
+
+static int grid_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
+{
+	*ret = (sqlite3_int64)((struct grid_cursor *)base)->at;
+	return SQLITE_OK;
+}
+
+static const sqlite3_module grid_methods = {
+	.iVersion = 1, .xConnect = grid_connect, .xBestIndex = grid_best_index, .xDisconnect = free_vtab, .xOpen = grid_open, .xClose = grid_close, .xFilter = grid_filter, .xNext = grid_next,
+	.xEof = grid_eof, .xColumn = grid_column, .xRowid = grid_rowid,
+};
+
+/* ---- windows that follow rows ---- */
+
+struct window_table {
+	struct session *s;
+	struct window_spec spec;
+	struct stream *stream;
+	char *event_time, *from, *name;
+	int number;
+	struct window_table *next;
+};
+
+struct row {
+	uint8_t *data;                       /* of struct waiting_row */
+	struct agg_at at;
+	struct window_bounds window;
+	uint64_t run;                        /* which window of which tracker: its bounds are known when it closes */
+};
+
+struct tracked_cursor {
+	sqlite3_vtab_cursor base;
+	struct window_table *table;
+	struct row *rows;
+	size_t n, cap, at;
+	struct agg_value *values;            /* of the current row */
+	size_t loaded;                       /* row whose values they are, + 1 */
+	int value_n;
+};
+
+struct tracked_vtab {
+	sqlite3_vtab base;
+	struct window_table *table;
+};
+
+/* Columns: the stream's hidden ones, its payload, window_start, window_end. */
+static int column_n(const struct window_table *t)
+{
+	return HIDDEN_N + (int)t->stream->column_n + 2;
+}
+
+static int tracked_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	struct session *s = aux;
+	struct window_table *t = s->window_tables;
+	int number = argc > 3 ? atoi(argv[3]) : 0;
+	while (t && t->number != number)
+		t = t->next;
+	if (!t) {
+		*ret_text = sqlite3_mprintf("%s belongs to a statement that is over", argv[2]);
+		return SQLITE_ERROR;
+	}
+	struct buf sql = BUF_INIT;
+	buf_adds(&sql, "CREATE TABLE x(");
+	for (int i = 0; i < HIDDEN_N; i++)
+		buf_addf(&sql, "%s %s HIDDEN, ", hidden_names[i], i == HIDDEN_TS || i == HIDDEN_ROWTIME ? "TIMESTAMP_MS" : "");
+	for (size_t i = 0; i < t->stream->column_n; i++) {
+		sql_quote_name(&sql, t->stream->columns[i].name);
+		buf_addf(&sql, " %s, ", column_type_name(t->stream->columns[i].type));
+	}
+	buf_adds(&sql, "window_start TIMESTAMP_MS, window_end TIMESTAMP_MS)");
+	int rc = sqlite3_declare_vtab(db, sql.data);
+	buf_finish(&sql);
+	if (rc != SQLITE_OK)
+		return rc;
+	sqlite3_vtab_config(db, SQLITE_VTAB_DIRECTONLY);
+	struct tracked_vtab *v = xcalloc(1, sizeof *v);
+	v->table = t;
+	*ret = &v->base;
+	return SQLITE_OK;
+}
+
+static int tracked_create(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
+{
+	return tracked_connect(db, aux, argc, argv, ret, ret_text);
+}
+
+/* idxStr: colUsed, in hex: only these columns are read. */
+static int tracked_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
+{
+	(void)base;
+	info->estimatedCost = 1e7;
+	info->estimatedRows = 1000000;
+	info->idxStr = sqlite3_mprintf("%llx", (unsigned long long)info->colUsed);
+	info->needToFreeIdxStr = 1;
+	return SQLITE_OK;
+}
+
+static int tracked_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
+{
+	struct tracked_cursor *c = xcalloc(1, sizeof *c);
+	c->table = ((struct tracked_vtab *)base)->table;
+	*ret = &c->base;
+	return SQLITE_OK;
+}
+
+static void clear_rows(struct tracked_cursor *c)
+{
+	for (size_t i = 0; i < c->n; i++)
+		free(c->rows[i].data);
+	c->n = c->at = c->loaded = 0;
+}
+
+static int tracked_close(sqlite3_vtab_cursor *base)
+{
+	struct tracked_cursor *c = (struct tracked_cursor *)base;
+	clear_rows(c);
+	free(c->rows);
+	free(c->values);
+	free(c);
+	return SQLITE_OK;
+}
+
+/* What the trackers need stands in front: event time, place, keys, state, start, end; then the columns that are used. */
+struct input {
+	int key, key_n, state, start, end, columns, n;
+};
+
+static int list_n(const char *list)
+{
+	struct span *parts = NULL;
+	size_t n = 0;
+	span_split(list, (struct span){0, strlen(list)}, &parts, &n);
+	free(parts);
+	return (int)n;
+}
+
+static void input_sql(const struct window_table *t, uint64_t used, struct input *in, struct buf *sql)
+{
+	const struct window_spec *w = &t->spec;
+	*in = (struct input){.key = AT_N, .state = -1, .start = -1, .end = -1, .n = AT_N};
+	buf_addf(sql, "SELECT weir_event_time(%s), _partition, _offset, _index", t->event_time);
+	if (w->key) {
+		buf_addf(sql, ", %s", w->key);
+		in->key_n = list_n(w->key);
+		in->n += in->key_n;
+	}
+	const struct {
+		const char *text;
+		int *column;
+	} extra[] = {{w->state, &in->state}, {w->start, &in->start}, {w->end, &in->end}};
+	for (size_t i = 0; i < sizeof extra / sizeof *extra; i++)
+		if (extra[i].text) {
+			buf_addf(sql, ", %s", extra[i].text);
+			*extra[i].column = in->n++;
+		}
+	in->columns = in->n;
+	for (int i = 0; i < column_n(t) - 2; i++, in->n++) {
+		if (!(used >> (i < 63 ? i : 63) & 1)) {
+			buf_adds(sql, ", NULL");
+		} else if (i < HIDDEN_N) {
+			buf_addf(sql, ", %s", hidden_names[i]);
+		} else {
+			buf_adds(sql, ", ");
+			sql_quote_name(sql, t->stream->columns[i - HIDDEN_N].name);
+		}
+	}
+	buf_addf(sql, " FROM %s", t->from);
+}
+
+struct run {
+	uint64_t hash;
+	uint8_t *key;
+	size_t key_len;
+	struct window_tracker t;
+	size_t *rows;                        /* of the open window */
+	size_t row_n, row_cap;
+};
+
+static void add_to_run(struct run *r, size_t row)
+{
+	if (r->row_n == r->row_cap) {
+		r->row_cap = r->row_cap ? 2 * r->row_cap : 8;
+		r->rows = xreallocarray(r->rows, r->row_cap, sizeof *r->rows);
+	}
+	r->rows[r->row_n++] = row;
+}
+
+/* The window is over: its rows get its bounds, or none. */
+static void close_run(struct tracked_cursor *c, struct run *r, struct window_bounds b, bool given_out)
+{
+	for (size_t i = 0; i < r->row_n; i++) {
+		c->rows[r->rows[i]].window = b;
+		c->rows[r->rows[i]].run = given_out;
+	}
+	r->row_n = 0;
+}
+
+static bool truthy(const struct agg_value *v)
+{
+	return (v->type == AGG_INTEGER && v->i != 0) || (v->type == AGG_REAL && v->d != 0);
+}
+
+/* Rows come in the order of event time. */
+static void track_row(struct tracked_cursor *c, const struct input *in, const struct agg_value *values, struct waiting_row *row, struct run **runs, size_t *run_n)
+{
+	struct buf key = BUF_INIT, state = BUF_INIT;
+	struct window_bounds closed = {0, 0};
+	for (int i = 0; i < in->key_n; i++)
+		agg_value_encode(&values[in->key + i], &key);
+	struct run *r = NULL;
+	for (size_t i = *run_n; i-- > 0 && !r;)
+		if ((*runs)[i].key_len == key.len && memcmp((*runs)[i].key, key.data, key.len) == 0)
+			r = &(*runs)[i];
+	if (!r) {
+		*runs = xreallocarray(*runs, *run_n + 1, sizeof **runs);
+		r = &(*runs)[(*run_n)++];
+		*r = (struct run){.key = xmalloc(key.len + 1), .key_len = key.len};
+		memcpy(r->key, key.data, key.len);
+	}
+	struct window_row wr = {.ts_ms = row->at.ts_ms, .start = in->start >= 0 && truthy(&values[in->start]), .end = in->end >= 0 && truthy(&values[in->end])};
+	if (in->state >= 0 && values[in->state].type != AGG_NULL) {
+		agg_value_encode(&values[in->state], &state);
+		wr.state = state.data;
+		wr.state_len = state.len;
+	}
+	unsigned effect = tracker_step(&r->t, &c->table->spec, &wr, &closed);
+	if (effect & TRACKER_CLOSED_BEFORE)
+		close_run(c, r, closed, !(effect & TRACKER_SHORT));
+	if (effect & TRACKER_IN) {
+		if (c->n == c->cap) {
+			c->cap = c->cap ? 2 * c->cap : 64;
+			c->rows = xreallocarray(c->rows, c->cap, sizeof *c->rows);
+		}
+		c->rows[c->n] = (struct row){.data = row->data, .at = row->at};
+		row->data = NULL;
+		add_to_run(r, c->n++);
+	}
+	if (effect & TRACKER_CLOSED_AFTER)
+		close_run(c, r, r->t.now, !(effect & TRACKER_SHORT_AFTER));
+	buf_finish(&key);
+	buf_finish(&state);
+}
+
+static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
+{
+	const struct window_table *t = c->table;
+	struct statement st = {.sql = BUF_INIT, .resolve = true};
+	struct input in;
+	struct waiting waiting = {.rows = NULL};
+	struct waiting_row row;
+	struct run *runs = NULL;
+	size_t run_n = 0, sql_used;
+	sqlite3_stmt *stmt = NULL;
+	int rc = SQLITE_DONE;
+	input_sql(t, used, &in, &st.sql);
+	bool ok = resolve_prepare(t->s, &st, &stmt, &sql_used, err) && variables_bind(t->s, stmt, err);
+	struct agg_value *values = xcalloc((size_t)in.n + 1, sizeof *values);
+	while (ok && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
+		stmt_values(stmt, values, in.n);
+		if (values[AT_TIME].type != AGG_INTEGER)
+			continue;                        /* a row without a time is in no window */
+		struct agg_at at = {values[AT_TIME].i, values[AT_OFFSET].i, (int32_t)values[AT_PARTITION].i, (int32_t)values[AT_INDEX].i};
+		ok = waiting_add(&waiting, &at, values, in.n) || err_set(err, ERR_MEMORY, "out of memory: the rows of %s must be sorted by their time", t->stream->topic);
+		if (ok && memory_limit() > 0 && waiting.bytes > memory_limit()) {
+			ok = err_set(err, ERR_LIMIT, "the rows of %s that must be sorted by their time take more than %lld MB", t->stream->topic, (long long)(memory_limit() >> 20));
+			err_hint(err, "narrow them with WHERE, or SET memory_limit");
+		}
+	}
+	if (ok && rc != SQLITE_DONE)
+		ok = session_sqlite_error(t->s, rc, -1, err);
+	sqlite3_finalize(stmt);
+	statement_finish(&st);
+	c->value_n = in.n;
+	c->values = xreallocarray(c->values, (size_t)in.n + 1, sizeof *c->values);
+	while (ok && waiting_next(&waiting, INT64_MAX, &row)) {
+		waiting_values(&row, values, in.n);
+		track_row(c, &in, values, &row, &runs, &run_n);
+		free(row.data);
+	}
+	for (size_t i = 0; i < run_n; i++) {
+		struct window_bounds b = {0, 0};
+		unsigned effect = tracker_advance(&runs[i].t, &t->spec, INT64_MAX, &b);
+		close_run(c, &runs[i], b, (effect & TRACKER_CLOSED_BEFORE) && !(effect & TRACKER_SHORT));
+		tracker_finish(&runs[i].t);
+		free(runs[i].key);
+		free(runs[i].rows);
+	}
+	waiting_finish(&waiting);
+	free(runs);
+	free(values);
+	/* The columns that a statement sees begin here. */
+	c->value_n = in.columns;
+	return ok;
+}
+
+static void skip_unwindowed(struct tracked_cursor *c)
+{
+	while (c->at < c->n && !c->rows[c->at].run)
+		c->at++;
+}
+
+static int tracked_filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
+{
+	struct tracked_cursor *c = (struct tracked_cursor *)base;
+	struct err err = ERR_INIT;
+	(void)number, (void)argc, (void)argv;
+	clear_rows(c);
+	if (!read_all(c, strtoull(text, NULL, 16), &err)) {
+		c->table->s->catalog->provider.last_error = err;
+		sqlite3_free(base->pVtab->zErrMsg);
+		base->pVtab->zErrMsg = sqlite3_mprintf("%s", err.msg);
+		return err.id == ERR_INTERRUPTED || err.id == ERR_TIMEOUT ? SQLITE_INTERRUPT : SQLITE_ERROR;
+	}
+	skip_unwindowed(c);
+	return SQLITE_OK;
+}
+
+static int tracked_next(sqlite3_vtab_cursor *base)
+{
+	struct tracked_cursor *c = (struct tracked_cursor *)base;
+	c->at++;
+	skip_unwindowed(c);
+	return SQLITE_OK;
+}
+
+static int tracked_eof(sqlite3_vtab_cursor *base)
+{
+	const struct tracked_cursor *c = (const struct tracked_cursor *)base;
+	return c->at >= c->n;
+}
+
+static int tracked_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
+{
+	struct tracked_cursor *c = (struct tracked_cursor *)base;
+	const struct row *r = &c->rows[c->at];
+	int last = column_n(c->table) - 2;
+	if (i >= last) {
+		sqlite3_result_int64(context, i == last ? r->window.start_ms : r->window.end_ms);
+		return SQLITE_OK;
+	}
+	if (c->loaded != c->at + 1) {
+		struct waiting_row w = {.data = r->data};
+		waiting_values(&w, c->values, c->value_n + last);
+		c->loaded = c->at + 1;
+	}
+	const struct agg_value *v = &c->values[c->value_n + i];
+	switch (v->type) {
+	case AGG_NULL:
+		break;
+	case AGG_INTEGER:
+		sqlite3_result_int64(context, v->i);
+		break;
+	case AGG_REAL:
+		sqlite3_result_double(context, v->d);
+		break;
+	case AGG_TEXT:
+		sqlite3_result_text64(context, (const char *)v->bytes.data, v->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+		break;
+	case AGG_BLOB:
+		sqlite3_result_blob64(context, v->bytes.data, v->bytes.len, SQLITE_TRANSIENT);
+		break;
+	}
+	return SQLITE_OK;
+}
+
+static int tracked_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
+{
+	*ret = (sqlite3_int64)((struct tracked_cursor *)base)->at + 1;
+	return SQLITE_OK;
+}
+
+static const sqlite3_module tracked_methods = {
+	.iVersion = 1, .xCreate = tracked_create, .xConnect = tracked_connect, .xBestIndex = tracked_best_index, .xDisconnect = free_vtab, .xDestroy = free_vtab, .xOpen = tracked_open,
+	.xClose = tracked_close, .xFilter = tracked_filter, .xNext = tracked_next, .xEof = tracked_eof, .xColumn = tracked_column, .xRowid = tracked_rowid,
+};
+
+bool window_tables_register(struct session *s, struct err *err)
+{
+	if (sqlite3_create_module_v2(s->db, "weir_windows", &grid_methods, NULL, NULL) != SQLITE_OK || sqlite3_create_module_v2(s->db, "weir_windowed", &tracked_methods, s, NULL) != SQLITE_OK)
+		return err_set(err, ERR_INTERNAL, "the window tables cannot be registered: %s", sqlite3_errmsg(s->db));
+	return true;
+}
+
+bool window_table_create(struct session *s, const struct stream *stream, struct window_spec *spec, const char *event_time, const char *from, struct window_table **ret, struct err *err)
+{
+	struct window_table *t = xcalloc(1, sizeof *t);
+	t->s = s;
+	t->spec = *spec;
+	*spec = (struct window_spec){.grace_ms = -1};
+	t->stream = stream_copy(stream);
+	t->event_time = xstrdup(event_time);
+	t->from = xstrdup(from);
+	t->number = ++s->feed_n;
+	t->next = s->window_tables;
+	s->window_tables = t;
+	t->name = xasprintf("temp.\"weir_windowed_%d\"", t->number);
+	char *sql = xasprintf("CREATE VIRTUAL TABLE %s USING weir_windowed(%d)", t->name, t->number);
+	bool ok = session_exec(s, sql, err);
+	free(sql);
+	if (!ok) {
+		free(t->name);
+		t->name = NULL;
+		window_table_destroy(t);
+		return false;
+	}
+	*ret = t;
+	return true;
+}
+
+const char *window_table_name(const struct window_table *t)
+{
+	return t->name;
+}
+
+void window_table_destroy(struct window_table *t)
+{
+	struct err ignored = ERR_INIT;
+	if (!t)
+		return;
+	if (t->name) {
+		char *sql = xasprintf("DROP TABLE IF EXISTS %s", t->name);
+		session_exec(t->s, sql, &ignored);
+		free(sql);
+	}
+	struct window_table **p = &t->s->window_tables;
+	while (*p != t)
+		p = &(*p)->next;
+	*p = t->next;
+	window_spec_finish(&t->spec);
+	stream_destroy(t->stream);
+	free(t->event_time);
+	free(t->from);
+	free(t->name);
+	free(t);
+}
