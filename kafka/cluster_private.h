@@ -25,6 +25,8 @@ struct cluster {
 	struct cluster_meta *meta;           /* whole cluster; NULL = not fetched */
 	struct cluster_meta **single;        /* one topic each */
 	size_t single_n;
+	int64_t away_notice_mono_ms;         /* live readers on brokers that do not answer: when one last spoke for all, 0 = never */
+	bool away_told;                      /* .. and nobody has said yet that they answer again */
 	int64_t request_n;
 	void (*notice)(void *arg, enum notice_level level, const char *text);
 	void *notice_arg;

@@ -131,8 +131,11 @@ void reader_live_back(struct reader *r)
 	int64_t away_ms = time_mono_ms() - r->away_since_mono_ms;
 	r->away_since_mono_ms = 0;
 	client_trouble_clear(r->client);
-	if (away_ms >= NOTICE_EVERY_MS)
-		cluster_notify(r->cluster, NOTICE_INFO, "the brokers of cluster %s answer again after %" PRId64 " s", r->cluster->name, away_ms / 1000);
+	if (!r->cluster->away_told)
+		return;
+	r->cluster->away_told = false;
+	r->cluster->away_notice_mono_ms = time_mono_ms();    /* another reader, that has not noticed yet, need not say the contrary */
+	cluster_notify(r->cluster, NOTICE_INFO, "the brokers of cluster %s answer again after %" PRId64 " s", r->cluster->name, away_ms / 1000);
 }
 
 void reader_live_stall(struct reader *r, bool down)
@@ -140,9 +143,11 @@ void reader_live_stall(struct reader *r, bool down)
 	int64_t now = time_mono_ms();
 	if (down && !r->away_since_mono_ms)
 		r->away_since_mono_ms = now;
-	if (!r->away_since_mono_ms || now - r->away_since_mono_ms < STALL_LOOK_MS || now - r->notice_mono_ms < NOTICE_EVERY_MS)
+	int64_t *last = &r->cluster->away_notice_mono_ms;
+	if (!r->away_since_mono_ms || now - r->away_since_mono_ms < STALL_LOOK_MS || (*last && now - *last < NOTICE_EVERY_MS))
 		return;
-	r->notice_mono_ms = now;
+	*last = now;
+	r->cluster->away_told = true;
 	struct buf why = BUF_INIT;
 	client_trouble_text(r->client, &why);
 	cluster_notify(r->cluster, NOTICE_WARNING, "waiting for the brokers of cluster %s: %" PRId64 " s%s%s", r->cluster->name, (now - r->away_since_mono_ms) / 1000, why.len ? ": " : "",
