@@ -134,8 +134,10 @@ static void one_line(void)
 {
 	show_prompt();
 	while (!repl.line_done) {
+		enum { PUMP_MS = 20, WAIT_MS = 1000 };
 		struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
-		int n = poll(&p, 1, 1000);
+		int again = session_pump(repl.sh->session, PUMP_MS);     /* views are kept up to date while nobody types */
+		int n = poll(&p, 1, again < 0 ? WAIT_MS : again);
 		if (asked_to_end())
 			break;
 		if (signals_last() == SIGINT) {

@@ -8,9 +8,11 @@
 #include "core/alloc.h"
 #include "core/time.h"
 #include "core/utf8.h"
+#include "shell/live_screen.h"
 #include "shell/script.h"
 #include "shell/shell.h"
 #include "shell/sqlscan.h"
+#include "sql/live/live.h"
 
 /* 1234567 -> 1,234,567 */
 static void add_grouped(struct buf *b, int64_t v)
@@ -120,6 +122,8 @@ struct run {
 	struct query *query;
 	struct print print;
 	struct out *out;
+	struct live_screen screen;
+	bool live;
 	bool begun, is_result;               /* print_begin was called; the statement has columns */
 	int64_t row_n;
 	int64_t begun_us, took_us;           /* took: without the time in the pager */
@@ -129,7 +133,7 @@ struct run {
 
 static void begin_print(struct shell *sh, struct run *r)
 {
-	if (sh->interactive && sh->pager && r->out->tty && !sh->redirected)
+	if (sh->interactive && sh->pager && r->out->tty && !sh->redirected && !r->live)
 		out_hold(r->out, shell_screen_rows() - 1, sh->pager_command ? sh->pager_command : getenv("WEIR_PAGER") ? getenv("WEIR_PAGER") : getenv("PAGER") ? getenv("PAGER") : "less");
 	print_begin(&r->print, &sh->print, r->out, query_stmt(r->query), sh->insert_table ? sh->insert_table : query_table(r->query));
 	sh->ticker.print = &r->print;
@@ -163,6 +167,12 @@ static bool take_row(struct shell *sh, struct run *r)
 		return r->row_n < 2;
 	}
 	ticker_lock(&sh->ticker);
+	if (r->screen.open) {
+		live_screen_row(&r->screen, r->query);
+		r->row_n = r->screen.row_n;
+		ticker_unlock(&sh->ticker);
+		return true;
+	}
 	if (!r->begun)
 		begin_print(sh, r);
 	print_row(&r->print, query_stmt(r->query));
@@ -184,7 +194,9 @@ static void finish_print(struct shell *sh, struct run *r)
 {
 	ticker_lock(&sh->ticker);
 	ticker_clear_progress(&sh->ticker);
-	if (!r->begun && r->ok && !sh->gset_prefix && print_stmt_column_n(query_stmt(r->query)) > 0)
+	if (r->live)
+		live_screen_idle(&r->screen, sh, r->query);
+	if (!r->begun && r->ok && !r->screen.lines && !sh->gset_prefix && print_stmt_column_n(query_stmt(r->query)) > 0)
 		begin_print(sh, r);
 	if (r->begun)
 		print_end(&r->print);
@@ -199,10 +211,17 @@ static void finish_print(struct shell *sh, struct run *r)
 }
 
 /* A live query has nothing now: what is held goes out at once. */
-static bool live_pause(struct shell *sh, struct run *r)
+static bool live_pause(struct shell *sh, struct run *r, bool frame)
 {
 	bool go_on;
 	ticker_lock(&sh->ticker);
+	if (frame) {
+		ticker_clear_progress(&sh->ticker);
+		live_screen_frame(&r->screen, sh, r->query);
+		ticker_unlock(&sh->ticker);
+		return true;
+	}
+	live_screen_idle(&r->screen, sh, r->query);
 	if (r->begun)
 		print_tick(&r->print, INT64_MAX);
 	if (r->out->pending.len) {
@@ -218,11 +237,19 @@ static bool live_pause(struct shell *sh, struct run *r)
 static void step_all(struct shell *sh, struct run *r)
 {
 	bool none = sh->options->limit == 0;
+	struct live_status status;
+	r->live = query_live_status(r->query, &status);
+	if (r->live) {
+		live_screen_init(&r->screen, sh, r->out, r->query);
+		ticker_lock(&sh->ticker);
+		sh->ticker.progress = sh->ticker.progress && !r->screen.on;
+		ticker_unlock(&sh->ticker);
+	}
 	for (;;) {
 		enum query_step step = none ? QUERY_DONE : query_step(r->query, &r->err);
 		r->ok = step != QUERY_FAILED;
 		if (step == QUERY_IDLE || step == QUERY_FRAME) {
-			if (!live_pause(sh, r))
+			if (!live_pause(sh, r, step == QUERY_FRAME))
 				break;
 			continue;
 		}

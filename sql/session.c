@@ -438,9 +438,10 @@ static enum query_step step_live(struct query *q, struct err *err)
 	return QUERY_FAILED;
 }
 
-bool session_pump(struct session *s, int budget_ms)
+int session_pump(struct session *s, int budget_ms)
 {
-	return matviews_pump(s, budget_ms);
+	enum { PUMP_AGAIN_MS = 50 };
+	return !s->matviews ? -1 : matviews_pump(s, budget_ms) ? 0 : PUMP_AGAIN_MS;
 }
 
 bool query_set_frames(struct query *q, bool on, int interval_ms)

@@ -47,8 +47,9 @@ enum query_step {
 enum query_step query_step(struct query *q, struct err *err);
 /* Live queries with EMIT CHANGES over groups: give the state now and then instead of each change, for a screen. False: not such a query. */
 bool query_set_frames(struct query *q, bool on, int interval_ms);
-/* Between statements: works on the materialized views for at most about budget_ms. True: there is more to do at once. */
-bool session_pump(struct session *s, int budget_ms);
+/* Between statements: works on the materialized views for at most about budget_ms. Gives the ms after which it wants to be called again; 0 = at once, -1 = it has
+ * nothing to do. */
+int session_pump(struct session *s, int budget_ms);
 struct live_status;
 bool query_live_status(struct query *q, struct live_status *ret);    /* sql/live/live.h; false: not a live query */
 sqlite3_stmt *query_stmt(struct query *q);                     /* columns and values of the current row; NULL if it never has rows */

@@ -88,6 +88,7 @@ bool live_input_open(struct live_input *in, struct provider *p, const struct str
 	bool ok = true;
 	if (n) {
 		struct scan_request r = {.topic = stream->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true,
+			.new_partitions = !in->bounded,
 			.max_message_bytes = p->max_message_bytes, .gap_policy = GAP_WARN, .cancel = p->cancel};
 		ok = p->impl->open_scan(p, stream->cluster, &r, &in->source, err);
 	} else {

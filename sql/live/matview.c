@@ -256,6 +256,9 @@ bool matviews_pump(struct session *s, int budget_ms)
 	bool more = false;
 	if (!s->matviews || !sqlite3_get_autocommit(s->db))
 		return false;
+	/* The last statement's Ctrl-C and deadline are not meant for them. */
+	session_cancel_reset(s);
+	atomic_store(&s->catalog->cancel.deadline_ms, 0);
 	for (struct matview *v = s->matviews; v; v = v->next) {
 		struct err err = ERR_INIT;
 		enum live_step what = LIVE_ROW;
