@@ -15,6 +15,7 @@
 #include "sql/live/grouped.h"
 #include "sql/live/live.h"
 #include "sql/live/matview.h"
+#include "sql/live/row_store.h"
 #include "sql/window_rewrite.h"
 #include "sql/window_table.h"
 #include "sql/memory.h"
@@ -108,7 +109,7 @@ bool session_create(const struct session_options *o, struct session **ret, struc
 		goto fail;
 	s->catalog->safe = o->safe;
 	if (!open_db(s, o, err) || !vtab_register(s->db, &s->catalog->provider, err) || !functions_register(s->db, s->catalog, err) || !aggregates_register(s->db, err) ||
-	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err) || !window_tables_register(s, err))
+	    !metadata_register(s->db, s->catalog, err) || !group_tables_create(s, &s->groups, err) || !matviews_register(s, err) || !window_tables_register(s, err) || !row_stores_register(s, err))
 		goto fail;
 	if (s->persistent && !persist_load(s, err))
 		goto fail;

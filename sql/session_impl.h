@@ -25,6 +25,7 @@ struct session {
 	struct pending *pending;             /* pending.c: declared streams that SQLite does not know yet */
 	size_t pending_cap, pending_used, pending_n;
 	struct window_table *window_tables;  /* window_table.c: of running statements */
+	struct row_store *row_stores;        /* live/row_store.c: of running statements */
 	struct matview *matviews;            /* live/matview.c */
 	int matview_n;                       /* last id given */
 	struct group_tables *groups;         /* live/group_table.c: of statements that group */
