@@ -16,6 +16,7 @@
 #include "sql/live/live.h"
 #include "sql/live/matview.h"
 #include "sql/live/row_store.h"
+#include "sql/live/time_join.h"
 #include "sql/window_rewrite.h"
 #include "sql/window_table.h"
 #include "sql/memory.h"
@@ -44,6 +45,7 @@ void statement_finish(struct statement *st)
 	if (st->free_data)
 		st->free_data(st->data);
 	window_tables_free(st->windows);
+	time_joins_free(st->joins);
 	buf_finish(&st->sql);
 	free(st->table);
 	*st = (struct statement){.sql = BUF_INIT};
@@ -314,7 +316,11 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 			err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
 		goto out;
 	}
-	bool windows = false, early = dialect_reads_windows(text.data, text.len);
+	bool windows = false, joins = false, early = dialect_reads_windows(text.data, text.len);
+	if (!early && !time_joins_rewrite(s, &text, false, &joins, &st->joins, err))
+		goto located;
+	if (joins)
+		q->base = -1;
 	if (!grouped_statement(s, text.data, text.len, st, &ours, err))
 		goto located;
 	if (early && !dialect_statement(s, text.data, text.len, st, &ours, err))
@@ -383,8 +389,6 @@ bool session_prepare(struct session *s, const char *sql, size_t len, size_t *ret
 		err->sql_offset = (int)sp.nul_at;
 		return false;
 	}
-	if (sp.asof_at != SIZE_MAX)
-		return not_built("ASOF joins", sp.asof_at, err);
 	size_t used = sp.end;
 	struct query *q = xcalloc(1, sizeof *q);
 	q->s = s;

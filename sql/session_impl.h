@@ -40,6 +40,7 @@ struct statement {
 	bool (*run)(struct session *s, struct statement *st, struct err *err);   /* NULL = none. Runs at the first step */
 	void *data;                          /* of run */
 	void (*free_data)(void *data);
+	struct time_joins *joins;            /* live/time_join.c: made for this statement */
 	struct window_tables *windows;       /* window_rewrite.c: made for this statement */
 	char *table;                         /* for query_table; may be NULL */
 };
