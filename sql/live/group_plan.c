@@ -553,6 +553,7 @@ static void add_from(struct make *m, const struct span *windowed)
 	const struct select *sel = m->sel;
 	const struct from_item *f = &sel->from[m->r->stream_item];
 	struct span table = windowed ? *windowed : f->table;
+	p->from_at = in->len;
 	buf_adds(in, " FROM ");
 	buf_add(in, m->text + sel->from_span.from, f->table.from - sel->from_span.from);
 	p->stream_span.from = in->len;

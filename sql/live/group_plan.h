@@ -52,6 +52,7 @@ struct group_plan {
 	char *stream;                        /* name of the table whose rows have event time and offsets */
 	char *stream_alias;                  /* how input names it */
 	struct span stream_span;             /* in input: the table's name */
+	size_t from_at;                      /* in input: where FROM begins */
 	bool aliases;                        /* names in GROUP BY that are aliases were taken as such */
 };
 

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "sql/live/live_impl.h"
+#include "sql/live/live_join.h"
 
 enum { FRAME_MS = 100 };
 
@@ -44,8 +45,10 @@ void live_destroy(struct live *l)
 		return;
 	if (l->opened)
 		tell_late(l);
-	sqlite3_finalize(l->output);
+	if (!l->join || l->groups)
+		sqlite3_finalize(l->output);         /* a join owns the statements of its phases */
 	pane_destroy(l->pane);
+	live_join_destroy(l->join);
 	group_table_destroy(l->groups);
 	for (size_t i = 0; i < l->stream_n; i++) {
 		struct live_stream *st = &l->streams[i];
@@ -59,6 +62,7 @@ void live_destroy(struct live *l)
 	}
 	for (size_t i = 0; i < l->follow_n; i++)
 		vtab_changelog_unfollow(l->follows[i]);
+	time_joins_free(l->joins);
 	watermark_finish(&l->watermark);
 	emit_finish(&l->emit);
 	free(l->streams);
@@ -143,9 +147,33 @@ static bool take_input_row(struct live *l, struct err *err)
 	return group_op_row(op, l->values, part, err) && (l->pane || give_changes(l, err));
 }
 
+static void run_phase(struct live *l, sqlite3_stmt *stmt)
+{
+	l->phase = stmt;
+	if (l->strategy == LIVE_STATELESS) {
+		l->output = stmt;
+		l->output_running = true;
+	} else {
+		l->input = stmt;
+		l->input_running = true;
+	}
+}
+
 /* The chunk's input is used up. */
 static bool end_chunk(struct live *l, struct err *err)
 {
+	if (l->join) {
+		sqlite3_stmt *next = NULL;
+		if (!live_join_next(l, &next, err))
+			return false;
+		if (next) {
+			run_phase(l, next);
+			return true;
+		}
+		l->phase = NULL;
+		if (!l->chunk_loaded)
+			return true;             /* the last rows without a partner, or those that silence brought */
+	}
 	live_unload_chunk(l);
 	if (l->strategy == LIVE_STATELESS)
 		return true;
@@ -200,7 +228,7 @@ static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum liv
 		*ret = LIVE_FRAME;
 		return true;
 	}
-	if (l->ended) {
+	if (l->ended && (!l->join || l->join_ended)) {
 		if (l->flushed) {
 			tell_late(l);
 			*ret_tell = true;
@@ -223,13 +251,24 @@ static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum liv
 	}
 	if (!live_load_chunk(l, wait_ms, &loaded, err))
 		return false;
+	if (loaded && l->join)
+		return end_chunk(l, err);            /* begins the phases */
 	if (loaded) {
 		l->input_running = l->strategy != LIVE_STATELESS;
 		l->output_running = l->strategy == LIVE_STATELESS;
 		return true;
 	}
+	if (l->ended && l->join && !l->join_ended) {
+		l->join_ended = true;
+		return end_chunk(l, err);
+	}
 	if (l->ended)
 		return true;
+	if (l->join && live_watermark(l) != l->join_watermark_ms) {
+		l->join_watermark_ms = l->watermark.value_ms;
+		if (!end_chunk(l, err) || l->phase)
+			return l->phase != NULL;
+	}
 	if (op && l->windowed) {
 		if (!group_op_advance(op, live_watermark(l), l->watermark.by_idle, err) || !give_changes(l, err) || (!l->output_running && !start_output(l, err)))
 			return false;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "sql/live/live_impl.h"
+#include "sql/live/time_join.h"
 
 enum {
 	CHUNK_BATCHES = 8,                   /* at most so many batches at once: a first result is not kept waiting */
@@ -127,7 +128,9 @@ static void note_done(struct live *l)
 bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *err)
 {
 	bool loaded = false;
-	if (l->follow_n && !vtab_changelog_poll(l->s->db, 0, NULL, err))
+	if ((l->follow_n || l->joins) && !vtab_changelog_poll(l->s->db, 0, NULL, err))
+		return false;
+	if (!time_joins_poll(l->joins, err))
 		return false;
 	for (size_t i = 0; i < l->stream_n; i++)
 		if (!poll_stream(l, i, i + 1 == l->stream_n ? wait_ms : 0, &loaded, err))
@@ -144,7 +147,7 @@ bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *
 	l->watermark.now_ms = time_now_ms();
 	l->chunk_loaded = true;
 	l->time_n = l->time_at = 0;
-	return find_times(l, &l->streams[0], err);
+	return l->join || find_times(l, &l->streams[0], err);
 }
 
 struct watermark_part *live_times_before(struct live *l, const struct agg_at *at, const struct chunk_time **ret_time)

@@ -39,6 +39,8 @@ struct late_row {
 };
 
 struct pane;
+struct live_join;
+struct time_joins;
 
 struct live {
 	struct session *s;
@@ -57,6 +59,9 @@ struct live {
 	struct group_table *groups;
 	struct agg_value *values;
 	struct pane *pane;
+	struct live_join *join;              /* of two topics: its phases are the inputs, or the outputs */
+	sqlite3_stmt *phase;                 /* of the join: the one that is being stepped; NULL between chunks */
+	struct time_joins *joins;            /* ASOF, FOR SYSTEM_TIME AS OF */
 	bool windowed;
 	bool view;                           /* of a materialized view */
 	struct watermark watermark;
@@ -79,6 +84,8 @@ struct live {
 	void *on_late_arg;
 	int64_t row_in_n, row_out_n, late_total_n;
 	bool late_told;
+	bool join_ended;                     /* the last rows without a partner were looked for */
+	int64_t join_watermark_ms;           /* up to which they were */
 	int64_t started_mono_ms;
 };
 

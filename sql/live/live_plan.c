@@ -4,9 +4,12 @@
 #include "core/alloc.h"
 #include "sql/live/from.h"
 #include "sql/live/live_impl.h"
+#include "sql/live/live_join.h"
 #include "sql/memory.h"
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
+
+static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err);
 
 static bool not_live(struct err *err, const char *why, const char *hint)
 {
@@ -83,12 +86,11 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 	}
 	if (!l->stream_n)
 		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
-	if (l->stream_n > 1) {
-		err_set(err, ERR_NOT_BUILT, "a live join of two topics is not built yet");
-		err_hint(err, "make one of them a table with the last value of each key: CREATE TABLE x (k TEXT PRIMARY KEY, ..) FROM TOPIC 't'");
-		return false;
-	}
-	return true;
+	if (l->stream_n > 2)
+		return not_built(err, "a live join of more than two topics");
+	if (l->stream_n == 2 && ret->is_window)
+		return not_built(err, "a window over a side of a live join");
+	return l->stream_n < 2 || live_join_plan(l, sel, err);
 }
 
 /* ---- statements ---- */
@@ -131,7 +133,8 @@ static void group_options(struct live *l, const struct window_spec *w, struct gr
 {
 	int64_t grace = l->emit.grace_ms >= 0 ? l->emit.grace_ms : w->grace_ms >= 0 && l->windowed ? w->grace_ms : l->emit.kind == EMIT_FINAL || l->emit.kind == EMIT_NONE ? 0 : EMIT_CHANGES_GRACE_MS;
 	int64_t limit = memory_limit();
-	l->emit.grace_ms = grace;
+	if (!l->join)
+		l->emit.grace_ms = grace;
 	o->lateness = true;
 	o->grace_ms = grace;
 	o->changes = l->emit.kind == EMIT_CHANGES || l->emit.kind == EMIT_EVERY;
@@ -165,8 +168,18 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		return false;
 	}
 	group_options(l, &plan.window, &o);
+	if (l->join && l->windowed) {
+		group_plan_finish(&plan);
+		return not_built(err, "a window over a live join");
+	}
 	over_feed(l, &plan, &sql);
-	bool ok = prepare(l, sql.data, sql.len, &l->input, err);
+	bool ok = !l->join || prepare_phases(l, sel, &plan.input, plan.from_at, err);
+	if (ok && l->join) {                         /* one more of the first phase, for the types of its columns */
+		buf_clear(&sql);
+		buf_add(&sql, plan.input.data, plan.from_at);
+		buf_addf(&sql, " FROM %s", live_join_from(l->join, 0));
+	}
+	ok = ok && prepare(l, sql.data, sql.len, &l->input, err);
 	if (!ok) {
 		sqlite3_finalize(l->input);
 		l->input = NULL;
@@ -210,6 +223,53 @@ static void drop_incremental(struct live *l)
 	buf_clear(&l->sql);
 }
 
+/* One statement for each phase of the join. head: the text up to FROM. */
+static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err)
+{
+	for (int i = 0; i < JOIN_PHASES; i++) {
+		struct buf sql = BUF_INIT;
+		sqlite3_stmt *stmt = NULL;
+		const char *where = live_join_from(l->join, i) ? live_join_where(l->join, i) : "";
+		if (!live_join_from(l->join, i))
+			continue;
+		buf_add(&sql, head->data, head_len);
+		buf_addf(&sql, " FROM %s", live_join_from(l->join, i));
+		if (*where)
+			buf_addf(&sql, " WHERE %s", where);
+		if (!span_empty(sel->where)) {
+			buf_adds(&sql, *where ? " AND (" : " WHERE (");
+			span_add(&sql, l->text, sel->where);
+			buf_addc(&sql, ')');
+		}
+		bool ok = prepare(l, sql.data, sql.len, &stmt, err);
+		add_sql(l, sql.data, sql.len);
+		buf_finish(&sql);
+		live_join_set(l->join, i, stmt);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* SELECT *: in the order of FROM, whichever side leads in a phase. */
+static void add_items(struct live *l, const struct select *sel, struct buf *to)
+{
+	buf_adds(to, "SELECT ");
+	for (size_t i = 0; i < sel->item_n; i++) {
+		char *text = span_text(l->text, sel->items[i].whole);
+		buf_adds(to, i ? ", " : "");
+		if (strcmp(text, "*") == 0) {
+			sql_quote_name(to, l->streams[0].alias);
+			buf_adds(to, ".*, ");
+			sql_quote_name(to, l->streams[1].alias);
+			buf_adds(to, ".*");
+		} else {
+			buf_adds(to, text);
+		}
+		free(text);
+	}
+}
+
 /* The query as it is, over the feed. */
 static bool plan_stateless(struct live *l, const struct select *sel, struct err *err)
 {
@@ -226,6 +286,15 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 		free(text);
 		if (!number)
 			return not_live(err, "a LIMIT that is no number", NULL);
+	}
+	if (l->join) {
+		add_items(l, sel, &sql);
+		bool joined = prepare_phases(l, sel, &sql, sql.len, err);
+		buf_finish(&sql);
+		l->strategy = LIVE_STATELESS;
+		l->why = "pairs within a bound in time";
+		l->output = joined ? live_join_first(l->join) : NULL;
+		return joined;
 	}
 	size_t to = span_empty(sel->tail) ? sel->whole.to : sel->tail.from;
 	buf_add(&sql, l->text + sel->whole.from, f->table.from - sel->whole.from);
@@ -292,11 +361,29 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 	return not_live(err, why ? why : "it does not fit", "over a window any SELECT is kept: FROM tumble(t, size => '1m')");
 }
 
+/* ASOF and FOR SYSTEM_TIME AS OF become plain joins; the statement's end moves. */
+static bool rewrite_joins(struct live *l, size_t *io_emit_at, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	bool changed = false;
+	buf_add(&text, l->text, *io_emit_at);
+	bool ok = time_joins_rewrite(l->s, &text, true, &changed, &l->joins, err);
+	if (ok && changed) {
+		*io_emit_at = text.len;
+		free(l->text);
+		l->text = buf_take(&text);
+	}
+	buf_finish(&text);
+	return ok;
+}
+
 bool live_plan(struct live *l, size_t emit_at, struct err *err)
 {
 	struct select sel;
 	struct choice c = {.window = {.grace_ms = -1}};
 	if (!emit_parse(l->text, emit_at, strlen(l->text), &l->emit, err))
+		return false;
+	if (!rewrite_joins(l, &emit_at, err))
 		return false;
 	if (!select_parse(l->text, 0, emit_at, &sel))
 		return not_live(err, "it is not a SELECT that could be read", NULL);
@@ -309,6 +396,9 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until_ms != TIME_NONE;
 		/* A recorded range gives the same rows however fast it is read: silence means nothing in it. */
 		int64_t idle = l->emit.idle_ms >= 0 ? l->emit.idle_ms : bounded ? INT64_MAX : EMIT_IDLE_MS;
+		if (l->join && l->emit.grace_ms < 0)
+			l->emit.grace_ms = live_join_grace(l->join);
+		l->join_watermark_ms = TIME_NONE;
 		watermark_init(&l->watermark, l->emit.grace_ms, idle, EMIT_SKEW_MS);
 	}
 	window_spec_finish(&c.window);

@@ -184,6 +184,11 @@ bool row_store_load(struct row_store *r, bool (*keep)(void *arg, const struct ag
 	return ok;
 }
 
+static int by_at(const void *a, const void *b)
+{
+	return agg_at_compare(&(*(const struct stored *const *)a)->at, &(*(const struct stored *const *)b)->at);
+}
+
 size_t row_store_expire(struct row_store *r, int64_t expired_before_ms, int64_t forget_before_ms)
 {
 	for (size_t i = 0; i < r->slot_n; i++) {
@@ -210,6 +215,8 @@ size_t row_store_expire(struct row_store *r, int64_t expired_before_ms, int64_t 
 		memmove(k->rows, k->rows + gone, (k->n - gone) * sizeof(struct stored *));
 		k->n -= gone;
 	}
+	if (r->expired_n > 1)
+		qsort(r->expired, r->expired_n, sizeof(struct stored *), by_at);
 	return r->expired_n;
 }
 

@@ -1,0 +1,258 @@
+/* sql/live/live_join.h */
+#include "sql/live/live_join.h"
+
+#include <stdlib.h>
+#include "core/alloc.h"
+#include "sql/memory.h"
+
+struct live_join {
+	struct row_store *a, *b;
+	struct within within;
+	bool left, right;                    /* rows of a, of b without a partner are given out */
+	char *from[JOIN_PHASES], *where[JOIN_PHASES];
+	sqlite3_stmt *stmts[JOIN_PHASES];
+	int phase;                           /* next one; -1 = the chunk's first step is still to come */
+};
+
+void live_join_destroy(struct live_join *j)
+{
+	if (!j)
+		return;
+	for (int i = 0; i < JOIN_PHASES; i++) {
+		sqlite3_finalize(j->stmts[i]);
+		free(j->from[i]);
+		free(j->where[i]);
+	}
+	row_store_destroy(j->a);
+	row_store_destroy(j->b);
+	free(j);
+}
+
+const char *live_join_from(const struct live_join *j, int phase)
+{
+	return j->from[phase];
+}
+
+const char *live_join_where(const struct live_join *j, int phase)
+{
+	return j->where[phase];
+}
+
+sqlite3_stmt *live_join_first(const struct live_join *j)
+{
+	return j->stmts[0];
+}
+
+int64_t live_join_grace(const struct live_join *j)
+{
+	return j->within.grace_ms > 0 ? j->within.grace_ms : 0;
+}
+
+void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
+{
+	j->stmts[phase] = stmt;
+}
+
+int64_t live_join_bytes(const struct live_join *j)
+{
+	return row_store_bytes(j->a) + row_store_bytes(j->b);
+}
+
+size_t live_join_row_n(const struct live_join *j)
+{
+	return row_store_row_n(j->a) + row_store_row_n(j->b);
+}
+
+static bool make_store(struct live *l, int side, const struct join_on *on, struct row_store **ret, struct err *err)
+{
+	struct live_stream *st = &l->streams[side];
+	struct buf ts = BUF_INIT;
+	if (st->stream->timestamp)
+		sql_quote_name(&ts, st->stream->timestamp);
+	else
+		buf_adds(&ts, "_ts");
+	struct row_store_def def = {.source = st->feed_name, .stream = st->stream, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text,
+		.memory_max_bytes = memory_limit()};
+	bool ok = row_store_create(l->s, &def, ret, err);
+	buf_finish(&ts);
+	return ok;
+}
+
+static char *item_sql(const char *table, const char *alias)
+{
+	struct buf b = BUF_INIT;
+	buf_addf(&b, "%s AS ", table);
+	sql_quote_name(&b, alias);
+	return buf_take(&b);
+}
+
+/* b's time lies in [a's - before, a's + after]; one of the two is a stored row, whose _et is indexed. */
+static void time_condition(struct buf *to, const struct live_join *j, const char *stored, bool stored_is_b, const char *other_time)
+{
+	int64_t down = stored_is_b ? j->within.before_ms : j->within.after_ms, up = stored_is_b ? j->within.after_ms : j->within.before_ms;
+	sql_quote_name(to, stored);
+	buf_addf(to, "._et BETWEEN %s - %lld AND %s + %lld", other_time, (long long)down, other_time, (long long)up);
+}
+
+bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
+{
+	const struct live_stream *a = &l->streams[0], *b = &l->streams[1];
+	const struct from_item *f = &sel->from[b->item];
+	struct live_join *j = l->join = xcalloc(1, sizeof *j);
+	struct join_on on_a, on_b;
+	if (sel->from_n != 2 || a->item != 0) {
+		err_set(err, ERR_NOT_BUILT, "a live join of two topics and further tables is not built yet");
+		err_hint(err, "keep the join as a materialized view and join that");
+		return false;
+	}
+	if (span_empty(f->within_whole)) {
+		err_set(err, ERR_SQL, "a live join of two topics needs a bound in time: JOIN \"%s\" WITHIN '1h' ON ..", from_item_alias(f));
+		err_hint(err, "or ASOF JOIN for the latest row, or CREATE TABLE .. FROM TOPIC for the last value of each key");
+		return false;
+	}
+	j->phase = -1;
+	j->left = f->join == JOIN_LEFT || f->join == JOIN_FULL;
+	j->right = f->join == JOIN_RIGHT || f->join == JOIN_FULL;
+	if (!within_read(l->text, f, &j->within, err) || !join_on_read(l->text, sel, b->item, b->stream, false, &on_b, err))
+		return false;
+	/* The same conjuncts, seen from the other side. */
+	struct select mirror = *sel;
+	struct from_item items[2] = {sel->from[1], sel->from[0]};
+	items[1].on = f->on;
+	items[1].using_list = f->using_list;
+	mirror.from = items;
+	bool ok = join_on_read(l->text, &mirror, 1, a->stream, false, &on_a, err);
+	if (ok) {
+		struct buf from = BUF_INIT, on = BUF_INIT, ta = BUF_INIT, tb = BUF_INIT;
+		ok = make_store(l, 0, &on_a, &j->a, err) && make_store(l, 1, &on_b, &j->b, err);
+		if (ok) {
+			char *feed_a = item_sql(a->feed_name, a->alias), *feed_b = item_sql(b->feed_name, b->alias), *rows_a = item_sql(row_store_name(j->a), a->alias), *rows_b = item_sql(row_store_name(j->b), b->alias);
+			event_time_sql(a->stream, a->alias, &ta);
+			event_time_sql(b->stream, b->alias, &tb);
+			join_on_text(l->text, sel, b->item, &on);
+			const char *rest = on.len ? on.data : "1";
+			buf_addf(&from, "%s JOIN %s ON ", feed_a, rows_b);
+			time_condition(&from, j, b->alias, true, ta.data);
+			buf_addf(&from, " AND (%s)", rest);
+			j->from[0] = buf_take(&from);
+			j->where[0] = xstrdup("");
+			buf_addf(&from, "%s JOIN %s ON ", rows_a, feed_b);
+			time_condition(&from, j, a->alias, false, tb.data);
+			buf_addf(&from, " AND (%s)", rest);
+			j->from[1] = buf_take(&from);
+			j->where[1] = xstrdup("");
+			struct buf name = BUF_INIT;
+			for (int side = 0; side < 2; side++) {
+				if (!(side ? j->right : j->left))
+					continue;
+				const char *own = side ? b->alias : a->alias, *other = side ? a->alias : b->alias;
+				struct buf own_et = BUF_INIT;
+				sql_quote_name(&own_et, own);
+				buf_adds(&own_et, "._et");
+				buf_addf(&from, "%s LEFT JOIN %s ON ", side ? rows_b : rows_a, side ? rows_a : rows_b);
+				time_condition(&from, j, other, side == 0, own_et.data);
+				buf_addf(&from, " AND (%s)", rest);
+				j->from[2 + side] = buf_take(&from);
+				buf_clear(&name);
+				sql_quote_name(&name, own);
+				buf_adds(&name, "._expired = 1 AND ");
+				sql_quote_name(&name, other);
+				buf_adds(&name, "._et IS NULL");
+				j->where[2 + side] = xstrdup(name.data);
+				buf_finish(&own_et);
+			}
+			buf_finish(&name);
+			free(feed_a);
+			free(feed_b);
+			free(rows_a);
+			free(rows_b);
+		}
+		buf_finish(&from);
+		buf_finish(&on);
+		buf_finish(&ta);
+		buf_finish(&tb);
+		join_on_finish(&on_a);
+	}
+	join_on_finish(&on_b);
+	return ok;
+}
+
+/* ---- running ---- */
+
+struct seeing {
+	struct live *l;
+	int source;
+};
+
+static bool see(void *arg, const struct agg_at *at)
+{
+	struct seeing *s = arg;
+	struct watermark_part *p = watermark_part(&s->l->watermark, s->source, at->partition, 0);
+	p->row_n++;
+	if (at->ts_ms != TIME_NONE)
+		watermark_see(&s->l->watermark, p, at->ts_ms);
+	return true;
+}
+
+static int64_t before(int64_t ts_ms, int64_t by_ms)
+{
+	return ts_ms < INT64_MIN + by_ms ? INT64_MIN : ts_ms - by_ms;
+}
+
+/* A row of a waits for rows of b up to its time + after; one of b for rows of a up to its time + before. What is still needed to tell whether a waiting row had
+ * a partner stays: both spans. */
+static void expire(struct live *l, bool side_b)
+{
+	struct live_join *j = l->join;
+	int64_t w = l->ended && !l->chunk_loaded ? WATERMARK_END : l->watermark.value_ms;
+	int64_t both = j->within.before_ms + j->within.after_ms;
+	if (w == TIME_NONE)
+		return;
+	bool end = w == WATERMARK_END;
+	if (side_b)
+		row_store_expire(j->b, end ? WATERMARK_END : before(w, j->within.before_ms), end ? INT64_MIN : before(w, both));
+	else
+		row_store_expire(j->a, end ? WATERMARK_END : before(w, j->within.after_ms), end ? INT64_MIN : before(w, both));
+}
+
+bool live_join_next(struct live *l, sqlite3_stmt **ret, struct err *err)
+{
+	struct live_join *j = l->join;
+	*ret = NULL;
+	for (;;) {
+		switch (++j->phase) {
+		case 0: {
+			struct seeing s = {l, 1};
+			if (l->chunk_loaded && !row_store_load(j->b, see, &s, err))
+				return false;
+			if (l->chunk_loaded)
+				*ret = j->stmts[0];
+			break;
+		}
+		case 1:
+			if (l->chunk_loaded)
+				*ret = j->stmts[1];
+			break;
+		case 2: {
+			struct seeing s = {l, 0};
+			if (l->chunk_loaded && !row_store_load(j->a, see, &s, err))
+				return false;
+			live_watermark(l);
+			expire(l, false);
+			*ret = j->stmts[2];
+			break;
+		}
+		case 3:
+			row_store_end_expired(j->a);
+			expire(l, true);
+			*ret = j->stmts[3];
+			break;
+		default:
+			row_store_end_expired(j->b);
+			j->phase = -1;
+			return true;
+		}
+		if (*ret)
+			return true;
+	}
+}
