@@ -16,6 +16,7 @@
 #include "sql/live/live.h"
 #include "sql/live/matview.h"
 #include "sql/live/row_store.h"
+#include "sql/live/subscribe.h"
 #include "sql/live/time_join.h"
 #include "sql/window_rewrite.h"
 #include "sql/window_table.h"
@@ -306,6 +307,11 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 	if (!matviews_before(s, &text, err)) {
 		err->sql_offset = -1;
 		goto out;
+	}
+	if (is_subscribe(text.data, text.len)) {
+		if (!subscribe_rewrite(s, &text, err))
+			goto located;
+		q->base = -1;
 	}
 	struct split again;
 	split_statement(text.data, text.len, &again);    /* offsets in the text as it is now */

@@ -37,6 +37,12 @@ static struct matview *find(struct session *s, const char *name)
 	return NULL;
 }
 
+const char *matview_select(struct session *s, const char *name)
+{
+	struct matview *v = find(s, name);
+	return v ? v->text : NULL;
+}
+
 static void unmake(struct session *s, struct matview *v)
 {
 	struct err ignored = ERR_INIT;
@@ -319,7 +325,7 @@ bool matviews_before(struct session *s, struct buf *text, struct err *err)
 	if (!s->matviews)
 		return true;
 	struct parse p = parse_begin(text->data, 0, text->len);
-	if (parse_is(&p, "drop") || parse_is(&p, "create") || parse_is(&p, "pause") || parse_is(&p, "resume") || parse_is(&p, "terminate") || parse_is(&p, "refresh"))
+	if (parse_is(&p, "drop") || parse_is(&p, "create") || parse_is(&p, "pause") || parse_is(&p, "resume") || parse_is(&p, "terminate") || parse_is(&p, "refresh") || parse_is(&p, "subscribe"))
 		return true;
 	struct lex l = lex_begin(text->data, text->len);
 	struct buf out = BUF_INIT;
