@@ -14,7 +14,8 @@ static void open_at(struct window_tracker *t, int64_t start_ms, int64_t ts_ms)
 
 static bool is_short(const struct window_spec *w, struct window_bounds b)
 {
-	return w->true_for_ms > 0 && b.end_ms - b.start_ms < w->true_for_ms;
+	bool counts = w->kind == WINDOW_STATE || w->kind == WINDOW_EVENT;
+	return counts && w->true_for_ms > 0 && b.end_ms - b.start_ms < w->true_for_ms;
 }
 
 static unsigned take(struct window_tracker *t, int64_t ts_ms)

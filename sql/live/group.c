@@ -343,7 +343,8 @@ static int64_t closing_moment(const struct group_op *op, struct window_bounds b,
 	const struct window_spec *w = &op->plan->window;
 	if (w->kind != WINDOW_SESSION)
 		return row_ms;
-	return b.end_ms > INT64_MAX - w->gap_ms ? INT64_MAX : b.end_ms + w->gap_ms;
+	int64_t over_ms = b.end_ms > INT64_MAX - w->gap_ms ? INT64_MAX : b.end_ms + w->gap_ms;
+	return row_ms < over_ms ? row_ms : over_ms;      /* earlier: it had reached its greatest length */
 }
 
 static bool release_row(struct group_op *op, const struct agg_value *values, const struct agg_at *at, struct err *err)
