@@ -21,7 +21,7 @@ struct window_spec {
 	int64_t gap_ms, max_ms;              /* SESSION; max 0 = none */
 	int64_t true_for_ms;                 /* STATE, EVENT: shorter windows are left out; 0 = none */
 	int64_t count_n, count_slide_n;      /* COUNT; slide 0 = tumbling */
-	int extend;                          /* STATE: who owns the time between two states: 0 nobody, 1 the earlier, 2 the later */
+	int extend;                          /* STATE: who owns the time (and rows without a state) between two states: 0 nobody, 1 the earlier, 2 the later */
 	enum window_unit unit;               /* TUMBLE and HOP of whole days or more with tz, or of months and years */
 	int64_t unit_n;
 	struct zone *zone;                   /* NULL = UTC */
@@ -65,7 +65,7 @@ struct window_bounds window_next(const struct window_spec *w, struct window_boun
 /* SESSION, STATE, EVENT, COUNT: the windows of one key. Rows come in the order of event time (then partition, offset). */
 struct window_row {
 	int64_t ts_ms;
-	const void *state;                   /* STATE: the state's encoded value (agg_value_encode); NULL = SQL NULL, which stays in the run */
+	const void *state;                   /* STATE: the state's encoded value (agg_value_encode); NULL = SQL NULL */
 	size_t state_len;
 	bool start, end;                     /* EVENT */
 };
@@ -76,6 +76,7 @@ struct window_tracker {                      /* zero = empty; may be moved by me
 	uint64_t id;                         /* counts the windows of this key; of the open (or last) one */
 	char *state;                         /* heap, of the open STATE window */
 	size_t state_len;
+	int64_t held_n, held_first_ms, held_last_ms;     /* STATE: rows without a state whose window is not decided yet */
 };
 enum tracker_effect {
 	TRACKER_IN = 1,                      /* the row belongs to the open window (after a new one was opened, if it was) */
@@ -83,6 +84,11 @@ enum tracker_effect {
 	TRACKER_CLOSED_AFTER = 4,            /* the window was closed by the row itself and holds it: now has its bounds */
 	TRACKER_SHORT = 8,                   /* the window closed before was shorter than true_for: it is not given out */
 	TRACKER_SHORT_AFTER = 16,            /* the same for the one closed after */
+	/* Rows of state NULL stay in the run, and who owns those between two states is decided by the next state (extend): the caller keeps them until then. */
+	TRACKER_HELD = 32,                   /* keep this row */
+	TRACKER_HELD_BEFORE = 64,            /* the kept rows belong to the window that was closed */
+	TRACKER_HELD_AFTER = 128,            /* they belong to the open window, before this row */
+	TRACKER_HELD_DROP = 256,             /* they belong to none */
 };
 /* COUNT with a slide is not tracked here: its rows are in several windows (see window_rewrite.c). */
 unsigned tracker_step(struct window_tracker *t, const struct window_spec *w, const struct window_row *row, struct window_bounds *ret_closed);

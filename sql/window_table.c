@@ -297,6 +297,7 @@ struct run {
 	struct window_tracker t;
 	size_t *rows;                        /* of the open window */
 	size_t row_n, row_cap;
+	size_t held_from;                    /* rows[held_from ..) are held: whose they are is not decided */
 };
 
 static void add_to_run(struct run *r, size_t row)
@@ -315,7 +316,35 @@ static void close_run(struct tracked_cursor *c, struct run *r, struct window_bou
 		c->rows[r->rows[i]].window = b;
 		c->rows[r->rows[i]].run = given_out;
 	}
-	r->row_n = 0;
+	r->row_n = r->held_from = 0;
+}
+
+static void store_row(struct tracked_cursor *c, struct run *r, struct waiting_row *row)
+{
+	if (c->n == c->cap) {
+		c->cap = c->cap ? 2 * c->cap : 64;
+		c->rows = xreallocarray(c->rows, c->cap, sizeof *c->rows);
+	}
+	c->rows[c->n] = (struct row){.data = row->data, .at = row->at};
+	row->data = NULL;
+	add_to_run(r, c->n++);
+}
+
+/* The window closes; the held rows go with it, or stay behind for the next one, or are in none. */
+static void close_before(struct tracked_cursor *c, struct run *r, unsigned effect, struct window_bounds closed)
+{
+	size_t held = r->row_n - r->held_from, from = r->held_from;
+	size_t *kept = held ? xreallocarray(NULL, held, sizeof *kept) : NULL;
+	if (held)
+		memcpy(kept, r->rows + from, held * sizeof *kept);
+	bool stay = held && !(effect & TRACKER_HELD_BEFORE);
+	if (stay)
+		r->row_n = from;
+	if (effect & TRACKER_CLOSED_BEFORE)
+		close_run(c, r, closed, !(effect & TRACKER_SHORT));
+	for (size_t i = 0; stay && (effect & TRACKER_HELD_AFTER) && i < held; i++)
+		add_to_run(r, kept[i]);
+	free(kept);
 }
 
 static bool truthy(const struct agg_value *v)
@@ -347,16 +376,14 @@ static void track_row(struct tracked_cursor *c, const struct input *in, const st
 		wr.state_len = state.len;
 	}
 	unsigned effect = tracker_step(&r->t, &c->table->spec, &wr, &closed);
-	if (effect & TRACKER_CLOSED_BEFORE)
-		close_run(c, r, closed, !(effect & TRACKER_SHORT));
-	if (effect & TRACKER_IN) {
-		if (c->n == c->cap) {
-			c->cap = c->cap ? 2 * c->cap : 64;
-			c->rows = xreallocarray(c->rows, c->cap, sizeof *c->rows);
-		}
-		c->rows[c->n] = (struct row){.data = row->data, .at = row->at};
-		row->data = NULL;
-		add_to_run(r, c->n++);
+	if (effect & TRACKER_HELD) {
+		store_row(c, r, row);
+	} else {
+		if (effect & (TRACKER_CLOSED_BEFORE | TRACKER_HELD_DROP))
+			close_before(c, r, effect, closed);
+		if (effect & TRACKER_IN)
+			store_row(c, r, row);
+		r->held_from = r->row_n;
 	}
 	if (effect & TRACKER_CLOSED_AFTER)
 		close_run(c, r, r->t.now, !(effect & TRACKER_SHORT_AFTER));
@@ -403,7 +430,7 @@ static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
 	for (size_t i = 0; i < run_n; i++) {
 		struct window_bounds b = {0, 0};
 		unsigned effect = tracker_advance(&runs[i].t, &t->spec, INT64_MAX, &b);
-		close_run(c, &runs[i], b, (effect & TRACKER_CLOSED_BEFORE) && !(effect & TRACKER_SHORT));
+		close_run(c, &runs[i], b, (effect & TRACKER_CLOSED_BEFORE) && !(effect & TRACKER_SHORT));      /* with what is held */
 		tracker_finish(&runs[i].t);
 		free(runs[i].key);
 		free(runs[i].rows);

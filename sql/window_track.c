@@ -48,19 +48,33 @@ static unsigned session_step(struct window_tracker *t, const struct window_spec 
 static unsigned state_step(struct window_tracker *t, const struct window_spec *w, const struct window_row *row, struct window_bounds *ret_closed)
 {
 	unsigned effect = 0;
-	if (!row->state)                             /* NULL stays in the run; before any state it is in none */
-		return t->open ? take(t, row->ts_ms) : 0;
+	if (!row->state) {
+		if (!t->held_n++)
+			t->held_first_ms = row->ts_ms;
+		t->held_last_ms = row->ts_ms;
+		return TRACKER_HELD;
+	}
 	bool same = t->open && t->state_len == row->state_len && memcmp(t->state, row->state, row->state_len) == 0;
-	int64_t start = row->ts_ms;
+	/* Rows without a state in front of the first one belong to it. */
+	int64_t start = t->held_n && !t->open ? t->held_first_ms : row->ts_ms;
+	unsigned held = TRACKER_HELD_AFTER;
 	if (t->open && !same) {
 		*ret_closed = t->now;
-		if (w->extend == 1)
-			ret_closed->end_ms = row->ts_ms;
-		if (w->extend == 2)
-			start = t->now.end_ms;
+		held = TRACKER_HELD_DROP;
+		if (w->extend == 1) {
+			ret_closed->end_ms = row->ts_ms - 1;     /* the end is the last ms of the window */
+			held = TRACKER_HELD_BEFORE;
+		}
+		if (w->extend == 2) {
+			start = t->now.end_ms + 1;
+			held = TRACKER_HELD_AFTER;
+		}
 		t->open = false;
 		effect = TRACKER_CLOSED_BEFORE | (is_short(w, *ret_closed) ? TRACKER_SHORT : 0u);
 	}
+	if (t->held_n)
+		effect |= held;
+	t->held_n = 0;
 	if (!t->open) {
 		open_at(t, start, row->ts_ms);
 		free(t->state);
@@ -121,8 +135,12 @@ unsigned tracker_advance(struct window_tracker *t, const struct window_spec *w, 
 		return 0;
 	t->open = false;
 	*ret_closed = t->now;
+	unsigned held = t->held_n ? TRACKER_HELD_BEFORE : 0u;
+	if (t->held_n)
+		ret_closed->end_ms = t->held_last_ms;
+	t->held_n = 0;
 	bool unfinished = w->kind == WINDOW_EVENT || w->kind == WINDOW_COUNT;
-	return TRACKER_CLOSED_BEFORE | (unfinished || is_short(w, t->now) ? TRACKER_SHORT : 0u);
+	return TRACKER_CLOSED_BEFORE | held | (unfinished || is_short(w, *ret_closed) ? TRACKER_SHORT : 0u);
 }
 
 void tracker_finish(struct window_tracker *t)

@@ -142,7 +142,7 @@ static bool corr_of(const struct pairs *p, double *ret)
 	double sxx = centred(&p->xx, &p->x, &p->x, p->n), syy = centred(&p->yy, &p->y, &p->y, p->n);
 	if (sxx <= 0 || syy <= 0)
 		return false;
-	*ret = centred(&p->xy, &p->x, &p->y, p->n) / (sqrt(sxx) * sqrt(syy));
+	*ret = centred(&p->xy, &p->x, &p->y, p->n) / sqrt(sxx * syy);
 	return true;
 }
 

@@ -97,6 +97,9 @@ void group_op_destroy(struct group_op *op)
 		if (!t)
 			continue;
 		window_free(op, t->window);
+		for (size_t k = 0; k < t->held_n; k++)
+			waiting_free(&op->waiting, &t->held[k]);
+		free(t->held);
 		tracker_finish(&t->t);
 		free(t->key);
 		free(t);
@@ -347,9 +350,54 @@ static int64_t closing_moment(const struct group_op *op, struct window_bounds b,
 	return row_ms < over_ms ? row_ms : over_ms;      /* earlier: it had reached its greatest length */
 }
 
-static bool release_row(struct group_op *op, const struct agg_value *values, const struct agg_at *at, struct err *err)
+static void hold(struct group_tracker *t, struct waiting_row *row)
+{
+	if (t->held_n == t->held_cap) {
+		t->held_cap = t->held_cap ? 2 * t->held_cap : 4;
+		t->held = xreallocarray(t->held, t->held_cap, sizeof *t->held);
+	}
+	t->held[t->held_n++] = *row;
+	row->data = NULL;
+}
+
+static bool step_tracked(struct group_op *op, struct group_tracker *t, struct window_bounds b, const struct agg_value *values, const struct agg_at *at, struct err *err)
+{
+	if (!t->window)
+		t->window = window_create(op, b);
+	t->window->bounds = b;
+	return step_window(op, t->window, values, at, err);
+}
+
+/* The rows that were held: into the tracker's window, or nowhere. */
+static bool settle_held(struct group_op *op, struct group_tracker *t, struct window_bounds b, bool take, struct err *err)
+{
+	int n = op->plan->input_column_n;
+	struct agg_value *values = xcalloc((size_t)n + 1, sizeof *values);
+	bool ok = true;
+	for (size_t i = 0; i < t->held_n; i++) {
+		waiting_values(&t->held[i], values, n);
+		ok = ok && (!take || step_tracked(op, t, b, values, &t->held[i].at, err));
+		waiting_free(&op->waiting, &t->held[i]);
+	}
+	t->held_n = 0;
+	free(values);
+	return ok;
+}
+
+/* After a step or an advance of the tracker. row_ms: what closed the window. */
+static bool apply_closed(struct group_op *op, struct group_tracker *t, unsigned effect, struct window_bounds closed, int64_t row_ms, struct err *err)
+{
+	if ((effect & TRACKER_HELD_BEFORE) && !settle_held(op, t, closed, true, err))
+		return false;
+	if (effect & TRACKER_CLOSED_BEFORE)
+		close_tracked(op, t, closed, closing_moment(op, closed, row_ms), !(effect & TRACKER_SHORT));
+	return true;
+}
+
+static bool release_row(struct group_op *op, const struct agg_value *values, struct waiting_row *waited, struct err *err)
 {
 	const struct group_plan *p = op->plan;
+	const struct agg_at *at = &waited->at;
 	struct group_tracker *t = tracker_of(op, values);
 	struct window_row row = {.ts_ms = at->ts_ms};
 	struct window_bounds closed = {0, 0};
@@ -363,15 +411,16 @@ static bool release_row(struct group_op *op, const struct agg_value *values, con
 	row.end = p->end >= 0 && is_true(&values[p->end]);
 	unsigned effect = tracker_step(&t->t, &p->window, &row, &closed);
 	buf_finish(&state);
-	if (effect & TRACKER_CLOSED_BEFORE)
-		close_tracked(op, t, closed, closing_moment(op, closed, at->ts_ms), !(effect & TRACKER_SHORT));
-	if (effect & TRACKER_IN) {
-		if (!t->window)
-			t->window = window_create(op, t->t.now);
-		t->window->bounds = t->t.now;
-		if (!step_window(op, t->window, values, at, err))
-			return false;
+	if (effect & TRACKER_HELD) {
+		hold(t, waited);
+		return true;
 	}
+	if (!apply_closed(op, t, effect, closed, at->ts_ms, err))
+		return false;
+	if ((effect & (TRACKER_HELD_AFTER | TRACKER_HELD_DROP)) && !settle_held(op, t, t->t.now, effect & TRACKER_HELD_AFTER, err))
+		return false;
+	if ((effect & TRACKER_IN) && !step_tracked(op, t, t->t.now, values, at, err))
+		return false;
 	if (effect & TRACKER_CLOSED_AFTER)
 		close_tracked(op, t, t->t.now, closing_moment(op, t->t.now, at->ts_ms), !(effect & TRACKER_SHORT_AFTER));
 	return true;
@@ -383,7 +432,7 @@ static bool release_waiting(struct group_op *op, int64_t watermark_ms, struct er
 	bool ok = true;
 	while (ok && waiting_next(&op->waiting, watermark_ms, &row)) {
 		waiting_values(&row, op->row, op->plan->input_column_n);
-		ok = release_row(op, op->row, &row.at, err);
+		ok = release_row(op, op->row, &row, err);
 		waiting_free(&op->waiting, &row);
 	}
 	waiting_compact(&op->waiting);
@@ -394,9 +443,7 @@ static bool release_waiting(struct group_op *op, int64_t watermark_ms, struct er
 		struct window_bounds closed = {0, 0};
 		if (!t || !t->t.open)
 			continue;
-		unsigned effect = tracker_advance(&t->t, &op->plan->window, watermark_ms, &closed);
-		if (effect & TRACKER_CLOSED_BEFORE)
-			close_tracked(op, t, closed, closing_moment(op, closed, watermark_ms), !(effect & TRACKER_SHORT));
+		ok = apply_closed(op, t, tracker_advance(&t->t, &op->plan->window, watermark_ms, &closed), closed, watermark_ms, err);
 	}
 	return ok;
 }

@@ -22,6 +22,8 @@ struct group_tracker {
 	uint8_t *key;
 	size_t key_len;
 	uint64_t hash;
+	struct waiting_row *held;            /* rows whose window is not decided yet (TRACKER_HELD) */
+	size_t held_n, held_cap;
 };
 
 struct group_fill;

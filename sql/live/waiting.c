@@ -82,6 +82,8 @@ void waiting_values(const struct waiting_row *row, struct agg_value *values, int
 void waiting_free(struct waiting *w, struct waiting_row *row)
 {
 	struct header h;
+	if (!row->data)
+		return;
 	memcpy(&h, row->data, sizeof h);
 	w->bytes -= (int64_t)(h.len + sizeof *w->rows);
 	free(row->data);

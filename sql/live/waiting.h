@@ -22,6 +22,7 @@ bool waiting_add(struct waiting *w, const struct agg_at *at, const struct agg_va
 /* Takes the next row with a time before watermark_ms: values point into memory that lives until waiting_free(*ret). False: none. */
 bool waiting_next(struct waiting *w, int64_t watermark_ms, struct waiting_row *ret);
 void waiting_values(const struct waiting_row *row, struct agg_value *values, int n);
+/* A row whose data was moved on (set to NULL) is left alone. */
 void waiting_free(struct waiting *w, struct waiting_row *row);
 /* Call when a run of waiting_next is over: makes room. */
 void waiting_compact(struct waiting *w);
