@@ -83,6 +83,8 @@ struct group_op *group_op_create(const struct group_plan *plan, const struct gro
 	return op;
 }
 
+static void unwait(struct group_op *op, struct waiting_row *row);
+
 void group_op_destroy(struct group_op *op)
 {
 	if (!op)
@@ -98,12 +100,14 @@ void group_op_destroy(struct group_op *op)
 			continue;
 		window_free(op, t->window);
 		for (size_t k = 0; k < t->held_n; k++)
-			waiting_free(&op->waiting, &t->held[k]);
+			unwait(op, &t->held[k]);
 		free(t->held);
 		tracker_finish(&t->t);
 		free(t->key);
 		free(t);
 	}
+	for (struct waiting_row row; waiting_next(&op->waiting, INT64_MAX, &row);)
+		unwait(op, &row);
 	waiting_finish(&op->waiting);
 	for (size_t i = 0; i < op->kept_n; i++)
 		window_free(op, op->kept[i]);
@@ -350,6 +354,18 @@ static int64_t closing_moment(const struct group_op *op, struct window_bounds b,
 	return row_ms < over_ms ? row_ms : over_ms;      /* earlier: it had reached its greatest length */
 }
 
+/* A row that waited goes. */
+static void unwait(struct group_op *op, struct waiting_row *row)
+{
+	if (row->data && op->o.pin) {
+		struct agg_value *values = xcalloc((size_t)op->plan->input_column_n + 1, sizeof *values);
+		waiting_values(row, values, op->plan->input_column_n);
+		op->o.pin(op->o.arg, values, false);
+		free(values);
+	}
+	waiting_free(&op->waiting, row);
+}
+
 static void hold(struct group_tracker *t, struct waiting_row *row)
 {
 	if (t->held_n == t->held_cap) {
@@ -377,7 +393,7 @@ static bool settle_held(struct group_op *op, struct group_tracker *t, struct win
 	for (size_t i = 0; i < t->held_n; i++) {
 		waiting_values(&t->held[i], values, n);
 		ok = ok && (!take || step_tracked(op, t, b, values, &t->held[i].at, err));
-		waiting_free(&op->waiting, &t->held[i]);
+		unwait(op, &t->held[i]);
 	}
 	t->held_n = 0;
 	free(values);
@@ -433,7 +449,7 @@ static bool release_waiting(struct group_op *op, int64_t watermark_ms, struct er
 	while (ok && waiting_next(&op->waiting, watermark_ms, &row)) {
 		waiting_values(&row, op->row, op->plan->input_column_n);
 		ok = release_row(op, op->row, &row, err);
-		waiting_free(&op->waiting, &row);
+		unwait(op, &row);
 	}
 	waiting_compact(&op->waiting);
 	if (watermark_ms > op->released_ms)
@@ -490,6 +506,8 @@ static bool row_in_order(struct group_op *op, const struct agg_value *values, co
 		late(op, at, b, LATE_IDLE);
 	else if (!waiting_add(&op->waiting, at, values, op->plan->input_column_n))
 		return err_set(err, ERR_MEMORY, "out of memory: %lld rows wait for their order", (long long)op->waiting.row_n);
+	else if (op->o.pin)
+		op->o.pin(op->o.arg, values, true);
 	return !over_limit(op, err);
 }
 

@@ -28,6 +28,7 @@ struct group_op_options {
 	int64_t memory_max_bytes;            /* 0 = no limit */
 	enum fill_kind fill;
 	struct agg_value fill_value;         /* FILL_VALUE; its bytes live as long as the operator */
+	void (*pin)(void *arg, const struct agg_value *values, bool hold);      /* a row begins to wait for its order, or ends to; NULL = its values stand for themselves */
 	void (*on_late)(void *arg, const struct agg_at *at, struct window_bounds window, enum late_reason reason);
 	void *arg;
 };

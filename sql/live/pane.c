@@ -71,6 +71,17 @@ static const struct aggregate collect = {
 	.name = "weir_rows", .args_min = 2, .args_max = 2, .state_size = sizeof(struct places), .step = places_step, .final = places_final, .finish = places_finish, .ordered = true,
 };
 
+/* A row that waits for its order outlives its chunk. */
+static void pin(void *arg, const struct agg_value *values, bool hold)
+{
+	const struct live *l = arg;
+	struct batch *b = (struct batch *)(intptr_t)values[group_table_plan(l->groups)->calls[0].column].i;
+	if (hold)
+		batch_ref(b);
+	else
+		batch_unref(b);
+}
+
 /* ---- planning ---- */
 
 static int list_n(const char *list)
@@ -152,7 +163,7 @@ bool pane_plan(struct live *l, const char *text, const struct select *sel, struc
 	(void)text, (void)table;
 	struct pane *p = l->pane = xcalloc(1, sizeof *p);
 	struct group_plan plan;
-	struct group_op_options o = {.lateness = true, .on_late = live_note_late, .arg = l, .memory_max_bytes = 1 << 30};
+	struct group_op_options o = {.lateness = true, .on_late = live_note_late, .pin = pin, .arg = l, .memory_max_bytes = 1 << 30};
 	struct buf sql = BUF_INIT;
 	sqlite3_stmt *input = NULL;
 	int number = ++l->s->feed_n;
