@@ -60,6 +60,17 @@ bool span_equal(const char *text_a, struct span a, const char *text_b, struct sp
 	}
 }
 
+void span_add_ordered_where(struct buf *to, const char *text, struct span where)
+{
+	struct lex l = span_lex(text, where);
+	bool has_or = false;
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END && !has_or; t = lex_next_solid(&l))
+		has_or = token_is_word(&t, "or");
+	buf_adds(to, has_or ? "((" : "");
+	span_add(to, text, where);
+	buf_adds(to, has_or ? ") IS TRUE)" : "");
+}
+
 char *span_column_name(const char *text, struct span s)
 {
 	struct lex l = span_lex(text, s);

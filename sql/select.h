@@ -81,6 +81,8 @@ void span_add(struct buf *to, const char *text, struct span s);
 bool span_is_word(const char *text, struct span s, const char *word); /* a single word token, ASCII case-insensitive */
 /* The same tokens (words without regard to case, blanks and comments ignored)? */
 bool span_equal(const char *text_a, struct span a, const char *text_b, struct span b);
+/* A WHERE for a scan that must give its rows in their order: SQLite would scan once for each side of an OR. Appends. */
+void span_add_ordered_where(struct buf *to, const char *text, struct span where);
 /* A span that is a name or table.name: the last part, unquoted; NULL otherwise. Caller frees. */
 char *span_column_name(const char *text, struct span s);
 /* Is this bare word one that cannot be a name at the end of an expression or an alias? */

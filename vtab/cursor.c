@@ -377,6 +377,12 @@ static void notice_slow(struct cursor *c)
 		c->table->stream->topic);
 }
 
+static void stand(const struct cursor *c)
+{
+	if (c->producer == PRODUCE_FEED)
+		feed_table_stand(c->table->feed, c->feed_at.n - 1, c->row);
+}
+
 static bool advance(struct cursor *c, struct err *err)
 {
 	struct provider *p = c->table->module->provider;
@@ -384,6 +390,7 @@ static bool advance(struct cursor *c, struct err *err)
 		return false;
 	if (c->record && c->row + 1 < c->row_n) {
 		c->row++;
+		stand(c);
 		p->stats.row_n++;
 		return true;
 	}
@@ -412,6 +419,7 @@ static bool advance(struct cursor *c, struct err *err)
 		if (!cursor_count_errors(c, err))
 			return false;
 	}
+	stand(c);
 	p->stats.row_n++;
 	return true;
 }

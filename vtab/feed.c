@@ -19,6 +19,7 @@ struct feed_table {
 	struct piece *pieces;
 	size_t piece_n, piece_cap;
 	size_t record_n;
+	size_t at_record, at_row;            /* given out last */
 	size_t told_record, told_row;        /* the first place not asked for by feed_table_first_time */
 };
 
@@ -152,4 +153,16 @@ void feed_table_unref(struct feed_table *f)
 	free(f->pieces);
 	stream_destroy(f->stream);
 	free(f);
+}
+
+void feed_table_stand(struct feed_table *f, size_t record, size_t row)
+{
+	f->at_record = record;
+	f->at_row = row;
+}
+
+void feed_table_current(const struct feed_table *f, size_t *ret_record, size_t *ret_row)
+{
+	*ret_record = f->at_record;
+	*ret_row = f->at_row;
 }

@@ -30,7 +30,13 @@ void feed_table_clear(struct feed_table *f);
 void feed_table_add(struct feed_table *f, struct batch *b, size_t from, size_t to);
 size_t feed_table_record_n(const struct feed_table *f);          /* since feed_table_clear */
 
+/* The row that the last scan gave out: the record's number since feed_table_clear, and the row in it. While a statement stands on a row of its only feed, or on a
+ * join with the feed in the outer loop, it is that row's. */
+void feed_table_current(const struct feed_table *f, size_t *ret_record, size_t *ret_row);
+
 /* ---- for the cursor ---- */
+
+void feed_table_stand(struct feed_table *f, size_t record, size_t row);
 
 struct feed_place {
 	size_t piece, record;                        /* the next one */

@@ -511,12 +511,17 @@ static bool row_in_order(struct group_op *op, const struct agg_value *values, co
 	return !over_limit(op, err);
 }
 
-bool group_op_row(struct group_op *op, const struct agg_value *values, const struct watermark_part *part, struct err *err)
+bool group_op_row(struct group_op *op, const struct agg_value *values, const struct agg_at *given_at, const struct watermark_part *part, struct err *err)
 {
 	struct agg_at at = {.ts_ms = TIME_NONE};
-	if (op->plan->at) {
-		at = (struct agg_at){.ts_ms = values[AT_TIME].type == AGG_INTEGER ? values[AT_TIME].i : TIME_NONE, .partition = (int32_t)values[AT_PARTITION].i, .offset = values[AT_OFFSET].i,
-			.index = (int32_t)values[AT_INDEX].i};
+	if (given_at)
+		at = *given_at;
+	else if (op->plan->at_n)
+		at.ts_ms = values[AT_TIME].type == AGG_INTEGER ? values[AT_TIME].i : TIME_NONE;
+	if (!given_at && op->plan->at_n == AT_N) {
+		at.partition = (int32_t)values[AT_PARTITION].i;
+		at.offset = values[AT_OFFSET].i;
+		at.index = (int32_t)values[AT_INDEX].i;
 	}
 	int64_t horizon_ms = horizon(op, part);
 	if (!op->plan->windowed)

@@ -46,8 +46,8 @@ struct group_row {                           /* one result; what it points at is
 
 struct group_op *group_op_create(const struct group_plan *plan, const struct group_op_options *o);    /* plan is borrowed */
 void group_op_destroy(struct group_op *op);
-/* values: plan->input_column_n of them. part: whose maximum, of the rows before this one, decides lateness; NULL without a watermark. */
-bool group_op_row(struct group_op *op, const struct agg_value *values, const struct watermark_part *part, struct err *err);
+/* values: plan->input_column_n of them. at: where the row stands; NULL = the values begin with it. part: whose maximum, of the rows before this one, decides lateness; NULL without a watermark. */
+bool group_op_row(struct group_op *op, const struct agg_value *values, const struct agg_at *at, const struct watermark_part *part, struct err *err);
 /* Event time has reached watermark_ms (WATERMARK_END: all rows were seen): releases rows that waited for their order, closes windows, and appends what
  * is to be given out. by_idle: silence did it. */
 bool group_op_advance(struct group_op *op, int64_t watermark_ms, bool by_idle, struct err *err);

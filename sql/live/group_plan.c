@@ -566,7 +566,10 @@ static void add_from(struct make *m, const struct span *windowed)
 	buf_add(in, m->text + behind, sel->from_span.to - behind);
 	for (size_t i = 0; i < m->where_n; i++) {
 		buf_adds(in, i ? " AND " : " WHERE ");
-		span_add(in, m->text, m->where[i]);
+		if (m->r->at_elsewhere)
+			span_add_ordered_where(in, m->text, m->where[i]);
+		else
+			span_add(in, m->text, m->where[i]);
 	}
 }
 
@@ -579,17 +582,19 @@ static void make_input(struct make *m, const struct span *windowed)
 	span_add(in, m->text, m->sel->with);
 	buf_adds(in, span_empty(m->sel->with) ? "SELECT " : " SELECT ");
 	const char *comma = "";
-	if (p->at) {
+	if (p->at_n) {
 		const char *ts = p->window.ts ? p->window.ts : m->r->event_time;
 		if (ts)
 			buf_addf(in, "weir_event_time(%s)", ts);
 		else
 			buf_addf(in, "%s._ts", alias.data);
-		buf_addf(in, ", %s._partition, %s._offset, ", alias.data, alias.data);
-		if (m->r->has_index)
-			buf_addf(in, "%s._index", alias.data);
-		else
-			buf_adds(in, "0");
+		if (p->at_n == AT_N) {
+			buf_addf(in, ", %s._partition, %s._offset, ", alias.data, alias.data);
+			if (m->r->has_index)
+				buf_addf(in, "%s._index", alias.data);
+			else
+				buf_adds(in, "0");
+		}
 		comma = ", ";
 	}
 	const char *extra[] = {p->tracker_key_n && p->window.key ? p->window.key : NULL, p->window.state, p->window.start, p->window.end};
@@ -622,7 +627,7 @@ static int list_n(const char *list)
 static void number_columns(struct make *m)
 {
 	struct group_plan *p = m->p;
-	int next = p->at ? AT_N : 0;
+	int next = p->at_n;
 	if (p->windowed && p->window.key) {
 		p->tracker_key = next;
 		p->tracker_key_n = list_n(p->window.key);
@@ -637,12 +642,10 @@ static void number_columns(struct make *m)
 	m->input_from = next;
 }
 
-/* `at` is wanted by some aggregate; known only once the calls are. */
-static bool wants_at(const struct select *sel, const char *text, bool windowed)
+/* Does some aggregate depend on the order of rows? */
+static bool is_ordered(const struct select *sel, const char *text)
 {
 	struct lex l = lex_at(text, sel->whole);
-	if (windowed)
-		return true;
 	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
 		struct lex ahead = l;
 		struct token next = lex_next_solid(&ahead);
@@ -706,7 +709,8 @@ bool group_plan_make(const struct group_plan_request *r, struct group_plan *ret,
 	p.stream = is_window ? span_column_name(m.text, table) : f->name ? xstrdup(f->name) : NULL;
 	p.stream_alias = xstrdup(f->alias ? f->alias : p.stream ? p.stream : "weir_rows");
 	p.grouped = sel->group_n > 0;
-	p.at = r->want_at || wants_at(sel, m.text, p.windowed);
+	bool all = r->want_at || (p.windowed && window_is_stateful(&p.window)) || is_ordered(sel, m.text);
+	p.at_n = r->at_elsewhere ? 0 : all ? AT_N : p.windowed ? 1 : 0;
 	number_columns(&m);
 	if (!take_where(&m))
 		goto out;

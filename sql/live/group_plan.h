@@ -31,13 +31,13 @@ struct group_call {
 	struct span text;                    /* in the user's text: the call with its filter */
 };
 
-/* Columns of the input that are there whenever `at` is set. */
+/* Columns of the input that say where a row stands. */
 enum { AT_TIME, AT_PARTITION, AT_OFFSET, AT_INDEX, AT_N };
 
 struct group_plan {
 	bool windowed;
 	struct window_spec window;           /* owned */
-	bool at;                             /* the input begins with AT_N columns: where a row stands */
+	int at_n;                            /* the input begins with so many of the AT_ columns: 0, 1 (the time alone) or AT_N */
 	int tracker_key, tracker_key_n;      /* of the input: what a stateful window runs by */
 	int state, start, end;               /* of the input; -1 = none */
 	struct group_key *keys;
@@ -61,7 +61,8 @@ struct group_plan_request {
 	const struct select *select;
 	const char *event_time;              /* expression over stream_alias; NULL = "alias"._ts */
 	size_t stream_item;                  /* index in select->from of the table with event time */
-	bool want_at;                        /* even if nothing asks for it */
+	bool at_elsewhere;                   /* whoever steps the operator knows where each row stands: no AT_ columns */
+	bool want_at;                        /* all AT_ columns even if nothing asks for them */
 	bool expand_aliases;                 /* GROUP BY x where x is the alias of a result column */
 	bool has_index;                      /* the stream has an _index column (topics and feeds do; 0 is used otherwise) */
 };

@@ -203,7 +203,7 @@ static bool aggregate_all(struct group_table *t, struct err *err)
 	sqlite3_reset(t->input);
 	while (ok && (rc = sqlite3_step(t->input)) == SQLITE_ROW) {
 		stmt_values(t->input, values, n);
-		ok = group_op_row(t->op, values, NULL, err);
+		ok = group_op_row(t->op, values, NULL, NULL, err);
 	}
 	if (ok && rc != SQLITE_DONE)
 		ok = session_sqlite_error(t->s, rc, -1, err);

@@ -129,22 +129,22 @@ static bool give_changes(struct live *l, struct err *err)
 static bool take_input_row(struct live *l, struct err *err)
 {
 	struct group_op *op = group_table_op(l->groups);
-	int n = sqlite3_column_count(l->input);
 	struct agg_at at = {.ts_ms = TIME_NONE};
-	struct watermark_part *part = NULL;
-	const struct chunk_time *place = NULL;
-	stmt_values(l->input, l->values, n);
-	if (l->windowed) {
-		at.partition = (int32_t)l->values[AT_PARTITION].i;
-		at.offset = l->values[AT_OFFSET].i;
-		at.index = (int32_t)l->values[AT_INDEX].i;
-		part = live_times_before(l, &at, &place);
-	}
-	if (l->pane) {
-		if (!pane_row(l, place, err))
-			return false;
-	}
-	return group_op_row(op, l->values, part, err) && (l->pane || give_changes(l, err));
+	const struct watermark_part *part = NULL;
+	stmt_values(l->input, l->values, sqlite3_column_count(l->input));
+	if (l->join)
+		return group_op_row(op, l->values, NULL, NULL, err) && give_changes(l, err);
+	size_t n = 0, row = 0;
+	feed_table_current(l->streams[0].feed, &n, &row);
+	const struct chunk_time *place = live_times_before(l, n, row);
+	if (!place)
+		return err_set(err, ERR_INTERNAL, "a row of the chunk was not found in it");
+	at = (struct agg_at){place->ts_ms, place->offset, place->partition, (int32_t)row};
+	if (l->windowed)
+		part = watermark_part(&l->watermark, 0, at.partition, 0);
+	if (l->pane && !pane_row(l, place, err))
+		return false;
+	return group_op_row(op, l->values, &at, part, err) && (l->pane || give_changes(l, err));
 }
 
 static void run_phase(struct live *l, sqlite3_stmt *stmt)

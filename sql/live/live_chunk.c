@@ -66,20 +66,23 @@ static struct chunk_time *add_time(struct live *l)
 /* Event times of the chunk: of the records themselves, or what an expression makes of each row. */
 static bool find_times(struct live *l, struct live_stream *st, struct err *err)
 {
-	if (!l->windowed)
+	if (!l->groups)
 		return true;
 	if (!st->times) {
+		uint32_t n = 0;
 		for (size_t i = 0; i < l->piece_n; i++) {
 			const struct chunk_piece *p = &l->pieces[i];
 			for (size_t k = p->from; k < p->to; k++)
 				*add_time(l) = (struct chunk_time){.offset = p->batch->records[k].offset, .ts_ms = p->batch->records[k].ts_ms, .partition = p->batch->partition, .index = -1,
-					.piece = (uint32_t)i, .record = (uint32_t)k};
+					.piece = (uint32_t)i, .record = (uint32_t)k, .n = n++};
 		}
 		return true;
 	}
 	int rc;
 	size_t piece = 0, record = l->piece_n ? l->pieces[0].from : 0;
 	while ((rc = sqlite3_step(st->times)) == SQLITE_ROW) {
+		size_t n = 0, row = 0;
+		feed_table_current(st->feed, &n, &row);
 		int32_t partition = sqlite3_column_int(st->times, 1);
 		int64_t offset = sqlite3_column_int64(st->times, 2);
 		while (piece < l->piece_n && !(l->pieces[piece].batch->partition == partition && record < l->pieces[piece].to && l->pieces[piece].batch->records[record].offset == offset)) {
@@ -87,7 +90,7 @@ static bool find_times(struct live *l, struct live_stream *st, struct err *err)
 				record = l->pieces[piece].from;
 		}
 		*add_time(l) = (struct chunk_time){.ts_ms = sqlite3_column_type(st->times, 0) == SQLITE_INTEGER ? sqlite3_column_int64(st->times, 0) : TIME_NONE, .partition = partition, .offset = offset,
-			.index = sqlite3_column_int(st->times, 3), .piece = (uint32_t)piece, .record = (uint32_t)record};
+			.index = sqlite3_column_int(st->times, 3), .piece = (uint32_t)piece, .record = (uint32_t)record, .n = (uint32_t)n};
 	}
 	sqlite3_reset(st->times);
 	return rc == SQLITE_DONE || session_sqlite_error(l->s, rc, -1, err);
@@ -150,29 +153,25 @@ bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *
 	return l->join || find_times(l, &l->streams[0], err);
 }
 
-struct watermark_part *live_times_before(struct live *l, const struct agg_at *at, const struct chunk_time **ret_time)
+const struct chunk_time *live_times_before(struct live *l, size_t n, size_t row)
 {
 	while (l->time_at < l->time_n) {
 		const struct chunk_time *t = &l->times[l->time_at];
+		/* Of several rows of one message with the record's own time, the first shows it. */
+		if (t->n > n || (t->n == n && (t->index < 0 || t->index >= (int32_t)row)))
+			return t;
 		struct watermark_part *p = watermark_part(&l->watermark, 0, t->partition, 0);
-		bool same = at && t->partition == at->partition && t->offset == at->offset && (t->index < 0 || t->index == at->index);
-		if (same) {
-			if (ret_time)
-				*ret_time = t;
-			/* Of several rows of one message with the record's own time, the first shows it. */
-			return p;
-		}
 		if (t->ts_ms != TIME_NONE)
 			watermark_see(&l->watermark, p, t->ts_ms);
 		p->row_n++;
 		l->time_at++;
 	}
-	return at ? watermark_part(&l->watermark, 0, at->partition, 0) : NULL;
+	return NULL;
 }
 
 void live_unload_chunk(struct live *l)
 {
-	live_times_before(l, NULL, NULL);
+	live_times_before(l, SIZE_MAX, 0);
 	if (l->late_n && l->on_late)
 		l->on_late(l->on_late_arg, l);
 	l->late_n = 0;

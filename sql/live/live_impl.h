@@ -25,6 +25,7 @@ struct chunk_time {
 	int64_t offset, ts_ms;
 	int32_t partition, index;
 	uint32_t piece, record;
+	uint32_t n;                          /* the record's number in the chunk */
 };
 
 struct chunk_piece {
@@ -96,8 +97,8 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err);
 bool live_open_inputs(struct live *l, struct err *err);
 /* Polls the sources; true with *ret_loaded = false if nothing came within wait_ms. Sets l->ended when every source ended. */
 bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *err);
-/* Shows the watermark all rows of the chunk up to, not including, the given one; to its end with at NULL. *ret_time (may be NULL): the place of the row. */
-struct watermark_part *live_times_before(struct live *l, const struct agg_at *at, const struct chunk_time **ret_time);
+/* Shows the watermark all rows of the chunk in front of the given one (record number n, row in it); all of them with n = SIZE_MAX. Gives the row's own place. */
+const struct chunk_time *live_times_before(struct live *l, size_t n, size_t row);
 void live_unload_chunk(struct live *l);
 void live_note_late(void *arg, const struct agg_at *at, struct window_bounds window, enum late_reason reason);
 int64_t live_watermark(struct live *l);

@@ -154,7 +154,7 @@ static void over_feed(const struct live *l, const struct group_plan *plan, struc
 /* *ret_ok false without an error: it does not fit, *ret_why says why. */
 static bool try_incremental(struct live *l, const struct select *sel, bool expand_aliases, bool *ret_ok, const char **ret_why, struct err *err)
 {
-	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = l->streams[0].event_time, .stream_item = l->streams[0].item, .want_at = true, .expand_aliases = expand_aliases,
+	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = l->streams[0].event_time, .stream_item = l->streams[0].item, .at_elsewhere = !l->join, .want_at = true, .expand_aliases = expand_aliases,
 		.has_index = true};
 	struct group_plan plan;
 	struct group_op_options o = {.fill = FILL_NONE};
@@ -207,7 +207,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	if (ok) {
 		add_sql(l, sql.data, sql.len);
 		*ret_ok = true;
-		ok = !l->windowed || prepare_times(l, group_table_plan(l->groups)->window.ts, err);
+		ok = l->join || prepare_times(l, group_table_plan(l->groups)->window.ts, err);
 	}
 	buf_finish(&sql);
 	return ok;
@@ -302,7 +302,13 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 	buf_adds(&sql, " AS ");
 	sql_quote_name(&sql, l->streams[0].alias);
 	size_t behind = f->alias ? f->alias_span.to : f->table.to;
-	buf_add(&sql, l->text + behind, to - behind);
+	if (span_empty(sel->where)) {
+		buf_add(&sql, l->text + behind, to - behind);
+	} else {
+		buf_add(&sql, l->text + behind, sel->where.from - behind);
+		span_add_ordered_where(&sql, l->text, sel->where);
+		buf_add(&sql, l->text + sel->where.to, to - sel->where.to);
+	}
 	bool ok = prepare(l, sql.data, sql.len, &l->output, err);
 	add_sql(l, sql.data, sql.len);
 	buf_finish(&sql);

@@ -95,7 +95,7 @@ static int list_n(const char *list)
 
 static void make_plan(struct live *l, struct window_spec *spec, struct group_plan *p)
 {
-	*p = (struct group_plan){.windowed = true, .at = true, .grouped = true, .state = -1, .start = -1, .end = -1, .input = BUF_INIT, .output = BUF_INIT, .tracker_key = AT_N};
+	*p = (struct group_plan){.windowed = true, .at_n = AT_N, .grouped = true, .state = -1, .start = -1, .end = -1, .input = BUF_INIT, .output = BUF_INIT, .tracker_key = AT_N};
 	struct buf alias = BUF_INIT;
 	const struct live_stream *st = &l->streams[0];
 	p->window = *spec;

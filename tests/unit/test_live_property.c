@@ -135,7 +135,7 @@ static void add_calls(struct group_plan *p)
 static void make_plan(struct random_state *r, struct group_plan *p)
 {
 	static const int64_t sizes[] = {1, 500, 1000, 7000};
-	*p = (struct group_plan){.windowed = true, .at = true, .grouped = true, .tracker_key = C_KEY, .tracker_key_n = below(r, 2), .state = C_STATE, .start = C_START, .end = C_END, .input_column_n = C_N,
+	*p = (struct group_plan){.windowed = true, .at_n = AT_N, .grouped = true, .tracker_key = C_KEY, .tracker_key_n = below(r, 2), .state = C_STATE, .start = C_START, .end = C_END, .input_column_n = C_N,
 		.input = BUF_INIT, .output = BUF_INIT};
 	struct window_spec *w = &p->window;
 	w->grace_ms = -1;
@@ -207,7 +207,7 @@ static int64_t run(struct random_state *r, const struct data *d, const struct gr
 			i = (i + 1) % d->partition_n;
 		const struct agg_value *v = d->rows[i][at[i]++].v;
 		struct watermark_part *part = watermark_part(&w, 0, i, 0);
-		if (!group_op_row(op, v, part, &err))
+		if (!group_op_row(op, v, NULL, part, &err))
 			fail_msg("row: %s", err.msg);
 		if (v[AT_TIME].type == AGG_INTEGER)
 			watermark_see(&w, part, v[AT_TIME].i);
