@@ -111,6 +111,7 @@ static bool poll_stream(struct live *l, size_t i, int wait_ms, bool *io_loaded, 
 		if (i == 0)
 			add_piece(l, b, from, to);           /* the feed holds the reference */
 		l->row_in_n += (int64_t)(to - from);
+		l->s->catalog->provider.stats.message_n += (int64_t)(to - from);
 		watermark_part(&l->watermark, (int)i, b->partition, time_mono_ms())->heard_mono_ms = time_mono_ms();
 		batch_unref(b);
 		*io_loaded = true;

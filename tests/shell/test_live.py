@@ -1,0 +1,50 @@
+"""Live queries on a terminal: groups drawn in place, rows that append, Ctrl-C, views that are kept up to date while nobody types."""
+import time
+
+from pty_weir import Terminal
+
+DEMO = ("demo", "--seed", "1", "--no-rc")
+
+
+def test_groups_are_drawn_in_place():
+    with Terminal(*DEMO, columns=100, rows=30) as t:
+        t.wait("\\q leaves")
+        t.line('SELECT line, count(*) AS n FROM "plant.sensors" GROUP BY line EMIT CHANGES;')
+        t.wait("Ctrl-C ends", 20)
+        t.wait("utilities", 20)
+        first = [line for line in t.screen if "line1" in line and "│" in line]
+        assert len(first) == 1, t.screen                       # one table, however often it was drawn
+        n = int(first[0].split("│")[2])
+        deadline = time.monotonic() + 15
+        while int([line for line in t.screen if "line1" in line and "│" in line][0].split("│")[2]) <= n:
+            assert time.monotonic() < deadline, t.screen
+            t.read(0.05)
+        assert sum("┌" in line for line in t.screen) == 1, t.screen
+        assert any("rows in" in line for line in t.screen)
+        began = time.monotonic()
+        t.child.sendintr()
+        t.wait("interrupted")
+        assert time.monotonic() - began < 1
+        t.line("select 41 + 1;")
+        t.wait("42")
+
+
+def test_rows_append_and_end():
+    with Terminal(*DEMO, columns=100, rows=30) as t:
+        t.wait("\\q leaves")
+        t.line('SELECT tag, value FROM "plant.sensors" EMIT CHANGES LIMIT 3;')
+        t.wait("(3 rows)", 20)
+        assert sum("│ line" in line or "│ util" in line for line in t.screen) == 3
+
+
+def test_a_view_goes_on_at_the_prompt():
+    with Terminal(*DEMO, columns=110, rows=30) as t:
+        t.wait("\\q leaves")
+        t.line("CREATE MATERIALIZED VIEW v AS SELECT count(*) AS n FROM \"plant.sensors\";")
+        time.sleep(4)
+        t.line("\\pset footer off")
+        # Read without naming the view, which would bring it up to date by itself.
+        t.line("SELECT iif(rows_in > 50000, 'view went on', 'view ' || 'stands still') AS said FROM weir_queries;")
+        t.wait("│ view went on", 10)
+        t.line("SELECT n > 50000 AS many FROM v;")
+        t.wait("│    1 │")
