@@ -22,7 +22,7 @@ enum {
 	KEEPER_BUSY_MS = 100,
 	KEEPER_IDLE_MS = 1000,
 	REPLACE_WAIT_MS = 3000,
-	LAST_READS_MS = 50,
+	LAST_READS_MS = 300,
 };
 
 /* ---- options */
