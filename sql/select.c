@@ -39,6 +39,15 @@ static struct lex span_lex(const char *text, struct span s)
 	return (struct lex){.sql = text, .len = s.to, .at = s.from};
 }
 
+bool span_has_word(const char *text, struct span s, const char *word)
+{
+	struct lex l = span_lex(text, s);
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l))
+		if (token_is_word(&t, word))
+			return true;
+	return false;
+}
+
 bool span_is_word(const char *text, struct span s, const char *word)
 {
 	struct lex l = span_lex(text, s);
@@ -62,10 +71,7 @@ bool span_equal(const char *text_a, struct span a, const char *text_b, struct sp
 
 void span_add_ordered_where(struct buf *to, const char *text, struct span where)
 {
-	struct lex l = span_lex(text, where);
-	bool has_or = false;
-	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END && !has_or; t = lex_next_solid(&l))
-		has_or = token_is_word(&t, "or");
+	bool has_or = span_has_word(text, where, "or");
 	buf_adds(to, has_or ? "((" : "");
 	span_add(to, text, where);
 	buf_adds(to, has_or ? ") IS TRUE)" : "");
@@ -91,6 +97,14 @@ char *span_column_name(const char *text, struct span s)
 	return buf_take(&b);
 }
 
+static void append_span(struct span s, struct span **ret, size_t *ret_n)
+{
+	if (span_empty(s))
+		return;
+	*ret = xreallocarray(*ret, *ret_n + 1, sizeof **ret);
+	(*ret)[(*ret_n)++] = s;
+}
+
 void span_split(const char *text, struct span list, struct span **ret, size_t *ret_n)
 {
 	struct lex l = span_lex(text, list);
@@ -100,10 +114,7 @@ void span_split(const char *text, struct span list, struct span **ret, size_t *r
 		struct token t = lex_next_solid(&l);
 		bool border = t.kind == TOKEN_END || (depth == 0 && token_is_op(&t, ","));
 		if (border) {
-			if (!span_empty(now)) {
-				*ret = xreallocarray(*ret, *ret_n + 1, sizeof **ret);
-				(*ret)[(*ret_n)++] = now;
-			}
+			append_span(now, ret, ret_n);
 			now = (struct span){0, 0};
 			if (t.kind == TOKEN_END)
 				return;
@@ -117,6 +128,63 @@ void span_split(const char *text, struct span list, struct span **ret, size_t *r
 			now.from = (size_t)(t.text - text);
 		now.to = (size_t)(t.text - text) + t.len;
 	}
+}
+
+void span_split_and(const char *text, struct span condition, struct span **ret, size_t *ret_n)
+{
+	struct lex l = span_lex(text, condition);
+	size_t before = *ret_n;
+	int depth = 0, between = 0, cases = 0;
+	struct span now = {0, 0}, all = {0, 0};
+	for (;;) {
+		struct token t = lex_next_solid(&l);
+		bool top = depth == 0 && cases == 0;
+		if (t.kind == TOKEN_END)
+			break;
+		size_t from = (size_t)(t.text - text);
+		if (span_empty(all))
+			all.from = from;
+		all.to = from + t.len;
+		if (top && token_is_word(&t, "or")) {
+			*ret_n = before;
+			while (t.kind != TOKEN_END) {
+				all.to = (size_t)(t.text - text) + t.len;
+				t = lex_next_solid(&l);
+			}
+			append_span(all, ret, ret_n);
+			return;
+		}
+		if (top && between == 0 && token_is_word(&t, "and")) {
+			append_span(now, ret, ret_n);
+			now = (struct span){0, 0};
+			continue;
+		}
+		if (token_is_op(&t, "("))
+			depth++;
+		else if (token_is_op(&t, ")"))
+			depth--;
+		else if (top && token_is_word(&t, "between"))
+			between++;
+		else if (top && between && token_is_word(&t, "and"))
+			between--;
+		else if (depth == 0 && token_is_word(&t, "case"))
+			cases++;
+		else if (depth == 0 && cases && token_is_word(&t, "end"))
+			cases--;
+		if (span_empty(now))
+			now.from = from;
+		now.to = from + t.len;
+	}
+	append_span(now, ret, ret_n);
+}
+
+int list_length(const char *list)
+{
+	struct span *parts = NULL;
+	size_t n = 0;
+	span_split(list, (struct span){0, strlen(list)}, &parts, &n);
+	free(parts);
+	return (int)n;
 }
 
 /* ---- walking ---- */

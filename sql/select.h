@@ -76,9 +76,13 @@ void select_finish(struct select *s);
 
 /* The spans of a list's top-level members (split at commas). Appends; *ret is the caller's to free. */
 void span_split(const char *text, struct span list, struct span **ret, size_t *ret_n);
+/* The conjuncts of a condition: split at AND outside parentheses, BETWEEN and CASE. An OR beside them makes the whole one conjunct. */
+void span_split_and(const char *text, struct span condition, struct span **ret, size_t *ret_n);
+int list_length(const char *list);                                   /* members of a list that is a text of its own */
 char *span_text(const char *text, struct span s);                    /* copy, caller frees */
 void span_add(struct buf *to, const char *text, struct span s);
 bool span_is_word(const char *text, struct span s, const char *word); /* a single word token, ASCII case-insensitive */
+bool span_has_word(const char *text, struct span s, const char *word);
 /* The same tokens (words without regard to case, blanks and comments ignored)? */
 bool span_equal(const char *text_a, struct span a, const char *text_b, struct span b);
 /* A WHERE for a scan that must give its rows in their order: SQLite would scan once for each side of an OR. Appends. */

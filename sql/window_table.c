@@ -3,7 +3,8 @@
 
 #include <stdlib.h>
 #include "core/alloc.h"
-#include "sql/live/group_table.h"
+#include "sql/aggregate/aggregate_sqlite.h"
+#include "sql/live/group_plan.h"
 #include "sql/live/waiting.h"
 #include "sql/memory.h"
 #include "vtab/table.h"
@@ -248,15 +249,6 @@ struct input {
 	int key, key_n, state, start, end, columns, n;
 };
 
-static int list_n(const char *list)
-{
-	struct span *parts = NULL;
-	size_t n = 0;
-	span_split(list, (struct span){0, strlen(list)}, &parts, &n);
-	free(parts);
-	return (int)n;
-}
-
 static void input_sql(const struct window_table *t, uint64_t used, struct input *in, struct buf *sql)
 {
 	const struct window_spec *w = &t->spec;
@@ -264,7 +256,7 @@ static void input_sql(const struct window_table *t, uint64_t used, struct input 
 	buf_addf(sql, "SELECT weir_event_time(%s), _partition, _offset, _index", t->event_time);
 	if (w->key) {
 		buf_addf(sql, ", %s", w->key);
-		in->key_n = list_n(w->key);
+		in->key_n = list_length(w->key);
 		in->n += in->key_n;
 	}
 	const struct {
@@ -406,7 +398,7 @@ static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
 	bool ok = resolve_prepare(t->s, &st, &stmt, &sql_used, err) && variables_bind(t->s, stmt, err);
 	struct agg_value *values = xcalloc((size_t)in.n + 1, sizeof *values);
 	while (ok && (rc = sqlite3_step(stmt)) == SQLITE_ROW) {
-		stmt_values(stmt, values, in.n);
+		agg_from_row(stmt, values, in.n);
 		if (values[AT_TIME].type != AGG_INTEGER)
 			continue;                        /* a row without a time is in no window */
 		struct agg_at at = {values[AT_TIME].i, values[AT_OFFSET].i, (int32_t)values[AT_PARTITION].i, (int32_t)values[AT_INDEX].i};
@@ -493,23 +485,7 @@ static int tracked_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
 		waiting_values(&w, c->values, c->value_n + last);
 		c->loaded = c->at + 1;
 	}
-	const struct agg_value *v = &c->values[c->value_n + i];
-	switch (v->type) {
-	case AGG_NULL:
-		break;
-	case AGG_INTEGER:
-		sqlite3_result_int64(context, v->i);
-		break;
-	case AGG_REAL:
-		sqlite3_result_double(context, v->d);
-		break;
-	case AGG_TEXT:
-		sqlite3_result_text64(context, (const char *)v->bytes.data, v->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-		break;
-	case AGG_BLOB:
-		sqlite3_result_blob64(context, v->bytes.data, v->bytes.len, SQLITE_TRANSIENT);
-		break;
-	}
+	agg_to_sqlite(context, &c->values[c->value_n + i]);
 	return SQLITE_OK;
 }
 

@@ -43,7 +43,7 @@ struct context {
 	_Alignas(16) unsigned char state[];
 };
 
-static void value_of(sqlite3_value *v, struct agg_value *ret)
+void agg_from_sqlite(sqlite3_value *v, struct agg_value *ret)
 {
 	*ret = (struct agg_value){.type = AGG_NULL};
 	switch (sqlite3_value_type(v)) {
@@ -68,6 +68,62 @@ static void value_of(sqlite3_value *v, struct agg_value *ret)
 	}
 }
 
+void agg_to_sqlite(sqlite3_context *c, const struct agg_value *v)
+{
+	switch (v->type) {
+	case AGG_NULL:
+		break;
+	case AGG_INTEGER:
+		sqlite3_result_int64(c, v->i);
+		break;
+	case AGG_REAL:
+		sqlite3_result_double(c, v->d);
+		break;
+	case AGG_TEXT:
+		sqlite3_result_text64(c, (const char *)v->bytes.data, v->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
+		break;
+	case AGG_BLOB:
+		sqlite3_result_blob64(c, v->bytes.data, v->bytes.len, SQLITE_TRANSIENT);
+		break;
+	}
+}
+
+void agg_result_to_sqlite(sqlite3_context *c, const struct agg_result *r)
+{
+	struct agg_value v = {.type = r->type, .i = r->i, .d = r->d, .bytes = bytes_of(r->text.data, r->text.len)};
+	agg_to_sqlite(c, &v);
+	if (r->json && r->type == AGG_TEXT)
+		sqlite3_result_subtype(c, 'J');
+}
+
+void agg_from_row(sqlite3_stmt *stmt, struct agg_value *ret, int n)
+{
+	for (int i = 0; i < n; i++) {
+		struct agg_value *v = &ret[i];
+		switch (sqlite3_column_type(stmt, i)) {
+		case SQLITE_INTEGER:
+			*v = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_column_int64(stmt, i)};
+			break;
+		case SQLITE_FLOAT:
+			*v = (struct agg_value){.type = AGG_REAL, .d = sqlite3_column_double(stmt, i)};
+			break;
+		case SQLITE_TEXT: {
+			const void *data = sqlite3_column_text(stmt, i);
+			*v = (struct agg_value){.type = AGG_TEXT, .bytes = bytes_of(data, (size_t)sqlite3_column_bytes(stmt, i))};
+			break;
+		}
+		case SQLITE_BLOB: {
+			const void *data = sqlite3_column_blob(stmt, i);
+			*v = (struct agg_value){.type = AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_column_bytes(stmt, i))};
+			break;
+		}
+		default:
+			*v = (struct agg_value){.type = AGG_NULL};
+			break;
+		}
+	}
+}
+
 static void sqlite_step(sqlite3_context *c, int n, sqlite3_value **argv)
 {
 	enum { ARGS_MAX = 8 };
@@ -85,7 +141,7 @@ static void sqlite_step(sqlite3_context *c, int n, sqlite3_value **argv)
 	if ((*slot)->failed)
 		return;
 	for (int i = 0; i < n; i++)
-		value_of(argv[i], &args[i]);
+		agg_from_sqlite(argv[i], &args[i]);
 	struct agg_at at = {.ts_ms = TIME_NONE, .offset = (*slot)->row_n++};
 	if (!def->step((*slot)->state, args, n, &at, &(*slot)->memory, &err)) {
 		(*slot)->failed = true;
@@ -105,24 +161,7 @@ static void sqlite_final(sqlite3_context *c)
 	} else if (!def->final(use->state, &r, &err)) {
 		sqlite3_result_error(c, err.msg, -1);
 	} else {
-		switch (r.type) {
-		case AGG_NULL:
-			break;
-		case AGG_INTEGER:
-			sqlite3_result_int64(c, r.i);
-			break;
-		case AGG_REAL:
-			sqlite3_result_double(c, r.d);
-			break;
-		case AGG_TEXT:
-			sqlite3_result_text64(c, r.text.data, r.text.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-			if (r.json)
-				sqlite3_result_subtype(c, 'J');
-			break;
-		case AGG_BLOB:
-			sqlite3_result_blob64(c, r.text.data, r.text.len, SQLITE_TRANSIENT);
-			break;
-		}
+		agg_result_to_sqlite(c, &r);
 	}
 	buf_finish(&r.text);
 	if (def->finish)

@@ -433,63 +433,28 @@ static bool add_key(struct make *m, struct span term)
 }
 
 /* WHERE a AND b AND c: what speaks of window_start alone is decided when the window is known. */
-static bool split_where(struct make *m)
-{
-	struct lex l = lex_at(m->text, m->sel->where);
-	int depth = 0, between = 0, cases = 0;
-	struct span now = {m->sel->where.from, m->sel->where.from};
-	for (;;) {
-		struct token t = lex_next_solid(&l);
-		bool top_and = depth == 0 && cases == 0 && between == 0 && token_is_word(&t, "and");
-		if (t.kind == TOKEN_END || top_and) {
-			if (!span_empty(now)) {
-				bool window = m->p->windowed && mentions_window(m->text, now);
-				struct span **list = window ? &m->having_too : &m->where;
-				size_t *n = window ? &m->having_too_n : &m->where_n;
-				*list = xreallocarray(*list, *n + 1, sizeof **list);
-				(*list)[(*n)++] = now;
-			}
-			if (t.kind == TOKEN_END)
-				break;
-			now.from = now.to = l.at;
-			continue;
-		}
-		if (depth == 0 && token_is_word(&t, "or"))
-			return no(m, "OR");          /* only fatal where a window is named: see below */
-		if (token_is_op(&t, "("))
-			depth++;
-		else if (token_is_op(&t, ")"))
-			depth--;
-		else if (depth == 0 && token_is_word(&t, "between"))
-			between++;
-		else if (depth == 0 && between && token_is_word(&t, "and"))
-			between--;
-		else if (depth == 0 && token_is_word(&t, "case"))
-			cases++;
-		else if (depth == 0 && cases && token_is_word(&t, "end"))
-			cases--;
-		now.to = offset_of(m, &t) + t.len;
-	}
-	return true;
-}
-
 static bool take_where(struct make *m)
 {
+	struct span *parts = NULL;
+	size_t n = 0;
+	bool ok = true;
 	if (span_empty(m->sel->where))
 		return true;
-	if (!m->p->windowed || !mentions_window(m->text, m->sel->where) || !split_where(m)) {
-		if (m->p->windowed && mentions_window(m->text, m->sel->where))
-			return no(m, "window_start in a WHERE with OR");
-		m->why = NULL;
-		free(m->where);
-		m->where = xcalloc(1, sizeof *m->where);
-		m->where[0] = m->sel->where;
-		m->where_n = 1;
-		free(m->having_too);
-		m->having_too = NULL;
-		m->having_too_n = 0;
+	if (m->p->windowed && mentions_window(m->text, m->sel->where))
+		span_split_and(m->text, m->sel->where, &parts, &n);
+	else
+		span_split(m->text, m->sel->where, &parts, &n);      /* one piece */
+	for (size_t i = 0; i < n; i++) {
+		bool window = m->p->windowed && mentions_window(m->text, parts[i]);
+		struct span **list = window ? &m->having_too : &m->where;
+		size_t *list_n = window ? &m->having_too_n : &m->where_n;
+		if (window && n == 1 && span_has_word(m->text, parts[i], "or"))
+			ok = no(m, "window_start in a WHERE with OR");
+		*list = xreallocarray(*list, *list_n + 1, sizeof **list);
+		(*list)[(*list_n)++] = parts[i];
 	}
-	return true;
+	free(parts);
+	return ok;
 }
 
 static void quote_alias(struct buf *to, const char *text, struct span s)
@@ -614,15 +579,6 @@ static void make_input(struct make *m, const struct span *windowed)
 	buf_finish(&alias);
 }
 
-static int list_n(const char *list)
-{
-	struct span *parts = NULL;
-	size_t n = 0;
-	span_split(list, (struct span){0, strlen(list)}, &parts, &n);
-	free(parts);
-	return (int)n;
-}
-
 /* The columns of a stateful window stand in front of the others. */
 static void number_columns(struct make *m)
 {
@@ -630,7 +586,7 @@ static void number_columns(struct make *m)
 	int next = p->at_n;
 	if (p->windowed && p->window.key) {
 		p->tracker_key = next;
-		p->tracker_key_n = list_n(p->window.key);
+		p->tracker_key_n = list_length(p->window.key);
 		next += p->tracker_key_n;
 	}
 	if (p->windowed && p->window.state)

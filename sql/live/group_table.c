@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/memory.h"
 
 struct group_table {
@@ -36,34 +37,6 @@ struct group_cursor {
 	struct group_row *rows;              /* of a view's scan */
 	size_t row_n, row_cap;
 };
-
-void stmt_values(sqlite3_stmt *stmt, struct agg_value *values, int n)
-{
-	for (int i = 0; i < n; i++) {
-		struct agg_value *v = &values[i];
-		switch (sqlite3_column_type(stmt, i)) {
-		case SQLITE_INTEGER:
-			*v = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_column_int64(stmt, i)};
-			break;
-		case SQLITE_FLOAT:
-			*v = (struct agg_value){.type = AGG_REAL, .d = sqlite3_column_double(stmt, i)};
-			break;
-		case SQLITE_TEXT: {
-			const void *data = sqlite3_column_text(stmt, i);
-			*v = (struct agg_value){.type = AGG_TEXT, .bytes = bytes_of(data, (size_t)sqlite3_column_bytes(stmt, i))};
-			break;
-		}
-		case SQLITE_BLOB: {
-			const void *data = sqlite3_column_blob(stmt, i);
-			*v = (struct agg_value){.type = AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_column_bytes(stmt, i))};
-			break;
-		}
-		default:
-			*v = (struct agg_value){.type = AGG_NULL};
-			break;
-		}
-	}
-}
 
 /* ---- the virtual table ---- */
 
@@ -202,7 +175,7 @@ static bool aggregate_all(struct group_table *t, struct err *err)
 	bool ok = true;
 	sqlite3_reset(t->input);
 	while (ok && (rc = sqlite3_step(t->input)) == SQLITE_ROW) {
-		stmt_values(t->input, values, n);
+		agg_from_row(t->input, values, n);
 		ok = group_op_row(t->op, values, NULL, NULL, err);
 	}
 	if (ok && rc != SQLITE_DONE)
@@ -222,27 +195,6 @@ static void take_row(void *arg, const struct group_row *row)
 	c->rows[c->row_n++] = *row;
 }
 
-static void value_of(sqlite3_value *v, struct agg_value *ret)
-{
-	*ret = (struct agg_value){.type = AGG_NULL};
-	switch (sqlite3_value_type(v)) {
-	case SQLITE_INTEGER:
-		*ret = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_value_int64(v)};
-		break;
-	case SQLITE_FLOAT:
-		*ret = (struct agg_value){.type = AGG_REAL, .d = sqlite3_value_double(v)};
-		break;
-	case SQLITE_TEXT: case SQLITE_BLOB: {
-		bool text = sqlite3_value_type(v) == SQLITE_TEXT;
-		const void *data = text ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
-		*ret = (struct agg_value){.type = text ? AGG_TEXT : AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_value_bytes(v))};
-		break;
-	}
-	default:
-		break;
-	}
-}
-
 /* See best_index for the arguments. */
 static void scan_view(struct group_cursor *c, int number, sqlite3_value **argv)
 {
@@ -256,7 +208,7 @@ static void scan_view(struct group_cursor *c, int number, sqlite3_value **argv)
 		for (size_t i = 0; i < t->plan.key_n; i++)
 			if (t->plan.keys[i].kind == GROUP_KEY_COLUMN) {
 				null |= sqlite3_value_type(argv[at]) == SQLITE_NULL;
-				value_of(argv[at++], &key[n++]);
+				agg_from_sqlite(argv[at++], &key[n++]);
 			}
 	}
 	if (number & VIEW_BY_START) {
@@ -300,26 +252,6 @@ static int eof(sqlite3_vtab_cursor *base)
 	return !c->table->op || c->at >= group_op_ready_n(c->table->op);
 }
 
-static void result_value(sqlite3_context *context, enum agg_type type, int64_t i, double d, const void *data, size_t len)
-{
-	switch (type) {
-	case AGG_NULL:
-		break;
-	case AGG_INTEGER:
-		sqlite3_result_int64(context, i);
-		break;
-	case AGG_REAL:
-		sqlite3_result_double(context, d);
-		break;
-	case AGG_TEXT:
-		sqlite3_result_text64(context, data, len, SQLITE_TRANSIENT, SQLITE_UTF8);
-		break;
-	case AGG_BLOB:
-		sqlite3_result_blob64(context, data, len, SQLITE_TRANSIENT);
-		break;
-	}
-}
-
 static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
@@ -335,16 +267,14 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 	if (k < t->plan.key_n) {
 		struct agg_value v;
 		group_row_key(t->op, row, k, &v);
-		result_value(context, v.type, v.i, v.d, v.bytes.data, v.bytes.len);
+		agg_to_sqlite(context, &v);
 		return SQLITE_OK;
 	}
 	struct agg_result r;
 	struct err err = ERR_INIT;
 	if (!group_row_call(t->op, row, k - t->plan.key_n, &r, &err))
 		return fail(t, base->pVtab, &err);
-	result_value(context, r.type, r.i, r.d, r.text.data, r.text.len);
-	if (r.json)
-		sqlite3_result_subtype(context, 'J');
+	agg_result_to_sqlite(context, &r);
 	buf_finish(&r.text);
 	return SQLITE_OK;
 }

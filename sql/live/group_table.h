@@ -27,7 +27,4 @@ struct group_op *group_table_op(struct group_table *t);              /* of a liv
 const struct group_plan *group_table_plan(const struct group_table *t);
 sqlite3_stmt *group_table_input(struct group_table *t);
 
-/* The current row of a statement as values; bytes are borrowed until its next step. */
-void stmt_values(sqlite3_stmt *stmt, struct agg_value *values, int n);
-
 #endif

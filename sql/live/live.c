@@ -1,6 +1,7 @@
 /* sql/live/live.h: the steps. */
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/live/live_impl.h"
 #include "sql/live/live_join.h"
 
@@ -131,7 +132,7 @@ static bool take_input_row(struct live *l, struct err *err)
 	struct group_op *op = group_table_op(l->groups);
 	struct agg_at at = {.ts_ms = TIME_NONE};
 	const struct watermark_part *part = NULL;
-	stmt_values(l->input, l->values, sqlite3_column_count(l->input));
+	agg_from_row(l->input, l->values, sqlite3_column_count(l->input));
 	if (l->join)
 		return group_op_row(op, l->values, NULL, NULL, err) && give_changes(l, err);
 	size_t n = 0, row = 0;

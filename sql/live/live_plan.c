@@ -316,15 +316,6 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 	return ok;
 }
 
-static bool has_over(const char *text, struct span s)
-{
-	struct lex l = {.sql = text, .len = s.to, .at = s.from};
-	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l))
-		if (token_is_word(&t, "over"))
-			return true;
-	return false;
-}
-
 static bool choose(struct live *l, const struct select *sel, struct choice *c, struct err *err)
 {
 	bool fits = false, windowed = c->is_window || !span_empty(sel->ksql_window);
@@ -359,7 +350,7 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 	if (cause.id != ERR_NONE && !ok)
 		return false;
 	if (why && strcmp(why, "no aggregate") == 0) {
-		if (has_over(l->text, sel->items_span))
+		if (span_has_word(l->text, sel->items_span, "over"))
 			return not_live(err, "a window function (OVER) over an endless topic", "over a window it is kept: FROM tumble(t, size => '1m')");
 		l->why = "each row stands for itself";
 		return plan_stateless(l, sel, err);

@@ -84,15 +84,6 @@ static void pin(void *arg, const struct agg_value *values, bool hold)
 
 /* ---- planning ---- */
 
-static int list_n(const char *list)
-{
-	struct span *parts = NULL;
-	size_t n = 0;
-	span_split(list, (struct span){0, strlen(list)}, &parts, &n);
-	free(parts);
-	return (int)n;
-}
-
 static void make_plan(struct live *l, struct window_spec *spec, struct group_plan *p)
 {
 	*p = (struct group_plan){.windowed = true, .at_n = AT_N, .grouped = true, .state = -1, .start = -1, .end = -1, .input = BUF_INIT, .output = BUF_INIT, .tracker_key = AT_N};
@@ -110,7 +101,7 @@ static void make_plan(struct live *l, struct window_spec *spec, struct group_pla
 	int n = AT_N;
 	if (p->window.key) {
 		buf_addf(&p->input, ", %s", p->window.key);
-		p->tracker_key_n = list_n(p->window.key);
+		p->tracker_key_n = list_length(p->window.key);
 		n += p->tracker_key_n;
 	}
 	const struct {

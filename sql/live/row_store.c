@@ -5,8 +5,10 @@
 #include <strings.h>
 #include "core/alloc.h"
 #include "core/hash.h"
+#include "core/time.h"
 #include "sql/aggregate/agg_impl.h"
-#include "sql/live/group_table.h"
+#include "sql/aggregate/aggregate_sqlite.h"
+#include "sql/live/group_plan.h"
 #include "vtab/table.h"
 
 struct stored {
@@ -170,7 +172,7 @@ bool row_store_load(struct row_store *r, bool (*keep)(void *arg, const struct ag
 	}
 	struct agg_value *values = xcalloc(n + 1, sizeof *values);
 	while (ok && (rc = sqlite3_step(r->stmt)) == SQLITE_ROW) {
-		stmt_values(r->stmt, values, (int)n);
+		agg_from_row(r->stmt, values, (int)n);
 		struct agg_at at = {values[AT_TIME].type == AGG_INTEGER ? values[AT_TIME].i : TIME_NONE, values[AT_OFFSET].i, (int32_t)values[AT_PARTITION].i, (int32_t)values[AT_INDEX].i};
 		if (!keep || keep(arg, &at))
 			ok = add_row(r, &at, values, n, err);
@@ -399,27 +401,6 @@ static bool bound(sqlite3_value *v, int64_t *ret)
 	return true;
 }
 
-static void value_of(sqlite3_value *v, struct agg_value *ret)
-{
-	*ret = (struct agg_value){.type = AGG_NULL};
-	switch (sqlite3_value_type(v)) {
-	case SQLITE_INTEGER:
-		*ret = (struct agg_value){.type = AGG_INTEGER, .i = sqlite3_value_int64(v)};
-		break;
-	case SQLITE_FLOAT:
-		*ret = (struct agg_value){.type = AGG_REAL, .d = sqlite3_value_double(v)};
-		break;
-	case SQLITE_TEXT: case SQLITE_BLOB: {
-		bool text = sqlite3_value_type(v) == SQLITE_TEXT;
-		const void *data = text ? (const void *)sqlite3_value_text(v) : sqlite3_value_blob(v);
-		*ret = (struct agg_value){.type = text ? AGG_TEXT : AGG_BLOB, .bytes = bytes_of(data ? data : "", (size_t)sqlite3_value_bytes(v))};
-		break;
-	}
-	default:
-		break;
-	}
-}
-
 static void scan_key(struct store_cursor *c, const struct store_key *k, int number, int64_t from, int64_t to)
 {
 	if (number & (BY_ASOF | BY_BEFORE)) {
@@ -453,7 +434,7 @@ static int store_filter(sqlite3_vtab_cursor *base, int number, const char *text,
 	bool nothing = false;
 	for (size_t k = 0; (number & BY_KEY) && k < r->key_n; k++) {
 		struct agg_value v;
-		value_of(argv[at++], &v);
+		agg_from_sqlite(argv[at++], &v);
 		nothing |= v.type == AGG_NULL;
 		agg_value_encode(&v, &key);
 	}
@@ -514,23 +495,7 @@ static int store_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
 			c->values[k] = agg_read_value(&reader);
 		c->loaded = row;
 	}
-	const struct agg_value *v = &c->values[i];
-	switch (v->type) {
-	case AGG_NULL:
-		break;
-	case AGG_INTEGER:
-		sqlite3_result_int64(context, v->i);
-		break;
-	case AGG_REAL:
-		sqlite3_result_double(context, v->d);
-		break;
-	case AGG_TEXT:
-		sqlite3_result_text64(context, (const char *)v->bytes.data, v->bytes.len, SQLITE_TRANSIENT, SQLITE_UTF8);
-		break;
-	case AGG_BLOB:
-		sqlite3_result_blob64(context, v->bytes.data, v->bytes.len, SQLITE_TRANSIENT);
-		break;
-	}
+	agg_to_sqlite(context, &c->values[i]);
 	return SQLITE_OK;
 }
 

@@ -115,38 +115,6 @@ static bool comparison(const char *text, struct span s, struct span *ret_left, s
 	return false;
 }
 
-static void split_and(const char *text, struct span s, struct span **ret, size_t *ret_n)
-{
-	struct lex l = {.sql = text, .len = s.to, .at = s.from};
-	int depth = 0, between = 0;
-	struct span now = {0, 0};
-	for (;;) {
-		struct token t = lex_next_solid(&l);
-		bool border = t.kind == TOKEN_END || (depth == 0 && between == 0 && token_is_word(&t, "and"));
-		if (border) {
-			if (!span_empty(now)) {
-				*ret = xreallocarray(*ret, *ret_n + 1, sizeof **ret);
-				(*ret)[(*ret_n)++] = now;
-			}
-			now = (struct span){0, 0};
-			if (t.kind == TOKEN_END)
-				return;
-			continue;
-		}
-		if (token_is_op(&t, "("))
-			depth++;
-		else if (token_is_op(&t, ")"))
-			depth--;
-		else if (depth == 0 && token_is_word(&t, "between"))
-			between++;
-		else if (depth == 0 && between && token_is_word(&t, "and"))
-			between--;
-		if (span_empty(now))
-			now.from = (size_t)(t.text - text);
-		now.to = (size_t)(t.text - text) + t.len;
-	}
-}
-
 static void add_key(struct join_on *on, const char *column)
 {
 	for (size_t i = 0; i < on->key_n; i++)
@@ -188,7 +156,7 @@ bool join_on_read(const char *text, const struct select *sel, size_t item, const
 	struct join_on on = {.keys = NULL};
 	size_t n = 0;
 	join_on_text(text, sel, item, &all);
-	split_and(all.data, (struct span){0, all.len}, &parts, &n);
+	span_split_and(all.data, (struct span){0, all.len}, &parts, &n);
 	for (size_t i = 0; i < n; i++) {
 		struct span left, right;
 		struct operand a = {0}, b = {0};
