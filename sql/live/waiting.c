@@ -93,8 +93,8 @@ void waiting_free(struct waiting *w, struct waiting_row *row)
 void waiting_compact(struct waiting *w)
 {
 	size_t from = w->taken_n;
-	if (from < w->row_n && from < w->row_n / 2)
-		return;                      /* not worth moving them */
+	if (!w->rows || (from < w->row_n && from < w->row_n / 2))
+		return;                      /* none, or not worth moving them */
 	memmove(w->rows, w->rows + from, (w->row_n - from) * sizeof *w->rows);
 	w->row_n -= from;
 	w->sorted_n -= from;

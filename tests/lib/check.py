@@ -167,8 +167,9 @@ def junit_cases(result):
 
 ASAN = {"ASAN_OPTIONS": "detect_leaks=1:abort_on_error=0:strict_string_checks=1:detect_stack_use_after_return=1",
         "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1",
-        "LSAN_OPTIONS": f"suppressions={ROOT}/tests/deps/lsan.supp:print_suppressions=0"}
-TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tests/deps/tsan.supp"}
+        "LSAN_OPTIONS": f"suppressions={ROOT}/tests/deps/lsan.supp:print_suppressions=0",
+        "WEIR_PROPERTY_CASES": "1000"}          # the plain build runs all 10,000
+TSAN = {"WEIR_PROPERTY_CASES": "200", "TSAN_OPTIONS": f"halt_on_error=1:second_deadlock_stack=1:suppressions={ROOT}/tests/deps/tsan.supp"}
 
 
 def binary(folder):
