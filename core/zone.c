@@ -8,7 +8,7 @@
 #include <unistd.h>
 #include "core/alloc.h"
 
-enum { FILE_MAX_BYTES = 1 << 20, TYPES_MAX = 256 };
+enum { FILE_MAX_BYTES = 1 << 20, TYPES_MAX = 256, OFFSET_MIN_S = -89999, OFFSET_MAX_S = 93599 };    /* RFC 8536, 3.2 */
 
 struct rule {                                /* when a year's summer time begins or ends: Mm.w.d, Jn or n, at a local time */
 	char kind;                           /* 'M', 'J', 'n' */
@@ -244,6 +244,8 @@ static bool parse(struct zone *z, struct reader *r)
 	int32_t types[TYPES_MAX];
 	for (uint32_t i = 0; i < c.types; i++) {
 		types[i] = (int32_t)big(r, 4);
+		if (types[i] < OFFSET_MIN_S || types[i] > OFFSET_MAX_S)
+			return false;
 		skip(r, 2);
 	}
 	for (size_t i = 0; i < z->n; i++) {

@@ -145,12 +145,13 @@ static const struct function {
 
 static const char *unit_hint = "with tz: '1d', '1w', '1 month', '1 year'; without: a duration such as '1m'";
 
-static bool take_size(struct window_spec *w, const char *text, const struct call_arg *a, bool zoned, struct err *err)
+static bool take_size(struct window_spec *w, const char *text, const struct call_arg *a, bool zoned, bool monday, struct err *err)
 {
 	char *d = duration_text(text, a->value);
 	enum window_unit unit;
 	int64_t n;
-	bool calendar = calendar_unit(d, &unit, &n) && (zoned || unit == UNIT_MONTH || unit == UNIT_YEAR);
+	/* Weeks begin on Monday, also without a zone; a number of days is just that. */
+	bool calendar = calendar_unit(d, &unit, &n) && (zoned || unit == UNIT_MONTH || unit == UNIT_YEAR || (unit == UNIT_WEEK && monday));
 	free(d);
 	if (!calendar)
 		return duration(text, a, "size", false, &w->size_ms, err);
@@ -163,13 +164,13 @@ static bool take_size(struct window_spec *w, const char *text, const struct call
 	return true;
 }
 
-static bool take_arg(struct window_spec *w, const char *text, const struct function *f, enum arg arg, const struct call_arg *a, bool zoned, struct err *err)
+static bool take_arg(struct window_spec *w, const char *text, const struct function *f, enum arg arg, const struct call_arg *a, bool zoned, bool monday, struct err *err)
 {
 	int64_t n = 0;
 	char *zone;
 	switch (arg) {
 	case ARG_SIZE:
-		return take_size(w, text, a, zoned, err);
+		return take_size(w, text, a, zoned, monday, err);
 	case ARG_SLIDE:
 		if (f->kind == WINDOW_COUNT)
 			return number(text, a, "slide", 1, INT32_MAX, &w->count_slide_n, err);
@@ -196,7 +197,11 @@ static bool take_arg(struct window_spec *w, const char *text, const struct funct
 		if (!zone)
 			return false;
 		w->tz = zone;
-		return zone_load(zone, &w->zone, err) || (err->sql_offset = (int)a->value.from, false);
+		if (zone_load(zone, &w->zone, err))
+			return true;
+		err->id = ERR_SQL;
+		err->sql_offset = (int)a->value.from;
+		return false;
 	case ARG_TS:
 		w->ts = span_text(text, a->value);
 		return true;
@@ -264,6 +269,17 @@ static bool take_table(const char *text, struct span s, struct span *ret_table, 
 	return true;
 }
 
+static bool check_slide(const struct window_spec *w, const char *what, const char *slide, struct err *err)
+{
+	if (w->kind != WINDOW_HOP && w->kind != WINDOW_CUMULATE)
+		return true;
+	if (w->slide_ms > w->size_ms)
+		return err_set(err, ERR_SQL, "%s: the %s is longer than the size", what, slide);
+	if (w->size_ms / w->slide_ms > WINDOWS_MAX)
+		return err_set(err, ERR_SQL, "%s: each row would be in %lld windows", what, (long long)(w->size_ms / w->slide_ms));
+	return true;
+}
+
 static bool check(struct window_spec *w, const struct function *f, unsigned seen, size_t at, struct err *err)
 {
 	for (int a = 0; a < ARG_COUNT; a++)
@@ -271,14 +287,8 @@ static bool check(struct window_spec *w, const struct function *f, unsigned seen
 			err_set(err, ERR_SQL, "%s: %s is missing", f->name, arg_name((enum arg)a));
 			return fail_at(err, at, f->syntax);
 		}
-	if ((w->kind == WINDOW_HOP || w->kind == WINDOW_CUMULATE) && w->slide_ms > w->size_ms) {
-		err_set(err, ERR_SQL, "%s: the %s is longer than the size", f->name, w->kind == WINDOW_HOP ? "slide" : "step");
-		return fail_at(err, at, w->kind == WINDOW_HOP ? "Flink puts the slide first: name them, hop(t, size => '10m', slide => '1m')" : NULL);
-	}
-	if ((w->kind == WINDOW_HOP || w->kind == WINDOW_CUMULATE) && w->size_ms / w->slide_ms > WINDOWS_MAX) {
-		err_set(err, ERR_SQL, "%s: each row would be in %lld windows", f->name, (long long)(w->size_ms / w->slide_ms));
-		return fail_at(err, at, NULL);
-	}
+	if (!check_slide(w, f->name, w->kind == WINDOW_HOP ? "slide" : "step", err))
+		return fail_at(err, at, w->kind == WINDOW_HOP && w->slide_ms > w->size_ms ? "Flink puts the slide first: name them, hop(t, size => '10m', slide => '1m')" : NULL);
 	if (w->zone && w->unit == UNIT_MS) {
 		err_set(err, ERR_SQL, "%s: tz is for windows of days, weeks, months and years", f->name);
 		return fail_at(err, at, unit_hint);
@@ -330,7 +340,7 @@ static bool read_args(const char *text, const struct from_item *item, const stru
 			err_set(err, ERR_SQL, "%s: %s has no value", f->name, arg_name(arg));
 			return fail_at(err, a.value.from, f->syntax);
 		}
-		if (!take_arg(w, text, f, arg, &a, zoned, err)) {
+		if (!take_arg(w, text, f, arg, &a, zoned, !flink && f->kind == WINDOW_TUMBLE, err)) {
 			if (!err->hint[0])
 				err_hint(err, "%s", f->syntax);
 			return false;
@@ -414,10 +424,8 @@ bool window_from_ksql(const char *text, struct span window, struct window_spec *
 		err_set(err, ERR_SQL, "WINDOW: %s is missing or zero", !size || w.size_ms <= 0 ? "the size" : "ADVANCE BY");
 		ok = fail_at(err, window.from, NULL);
 	}
-	if (ok && w.kind == WINDOW_HOP && w.slide_ms > w.size_ms) {
-		err_set(err, ERR_SQL, "WINDOW HOPPING: ADVANCE BY is longer than SIZE");
+	if (ok && !check_slide(&w, "WINDOW HOPPING", "ADVANCE BY", err))
 		ok = fail_at(err, window.from, NULL);
-	}
 	if (ok)
 		*ret = w;
 	return ok;

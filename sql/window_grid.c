@@ -22,13 +22,19 @@ static bool cell(int64_t ts, int64_t origin, int64_t step, int64_t *ret)
 
 /* ---- calendar ---- */
 
+/* The day of the origin on the zone's calendar. Without one it is 1970-01-01 there, not the day it was there at 1970-01-01Z. */
+static int64_t origin_day(const struct window_spec *w)
+{
+	return w->origin_ms ? floor_div(w->origin_ms + zone_offset_s(w->zone, w->origin_ms) * INT64_C(1000), DAY_MS) : 0;
+}
+
 /* Number of the unit (day, week, month, year, in groups of unit_n) that holds a local time. */
 static int64_t unit_of(const struct window_spec *w, int64_t local_ms)
 {
 	int64_t days = floor_div(local_ms, DAY_MS), year;
 	int month, day;
-	int64_t origin = floor_div(w->origin_ms + zone_offset_s(w->zone, w->origin_ms) * INT64_C(1000), DAY_MS), origin_year;
-	int origin_month, origin_day;
+	int64_t origin = origin_day(w), origin_year;
+	int origin_month, ignored;
 	switch (w->unit) {
 	case UNIT_DAY:
 		return floor_div(days - origin, w->unit_n);
@@ -37,7 +43,7 @@ static int64_t unit_of(const struct window_spec *w, int64_t local_ms)
 	case UNIT_MONTH:
 	case UNIT_YEAR:
 		civil_from_days(days, &year, &month, &day);
-		civil_from_days(origin, &origin_year, &origin_month, &origin_day);
+		civil_from_days(origin, &origin_year, &origin_month, &ignored);
 		return floor_div((year - origin_year) * 12 + month - origin_month, w->unit == UNIT_YEAR ? 12 * w->unit_n : w->unit_n);
 	case UNIT_MS:
 		break;
@@ -47,8 +53,8 @@ static int64_t unit_of(const struct window_spec *w, int64_t local_ms)
 
 static int64_t unit_start_ms(const struct window_spec *w, int64_t k)
 {
-	int64_t origin = floor_div(w->origin_ms + zone_offset_s(w->zone, w->origin_ms) * INT64_C(1000), DAY_MS), origin_year, days = 0;
-	int origin_month, origin_day;
+	int64_t origin = origin_day(w), origin_year, days = 0;
+	int origin_month, ignored;
 	switch (w->unit) {
 	case UNIT_DAY:
 		days = origin + k * w->unit_n;
@@ -58,7 +64,7 @@ static int64_t unit_start_ms(const struct window_spec *w, int64_t k)
 		break;
 	case UNIT_MONTH:
 	case UNIT_YEAR: {
-		civil_from_days(origin, &origin_year, &origin_month, &origin_day);
+		civil_from_days(origin, &origin_year, &origin_month, &ignored);
 		int64_t months = origin_year * 12 + origin_month - 1 + k * (w->unit == UNIT_YEAR ? 12 * w->unit_n : w->unit_n);
 		days = civil_days(floor_div(months, 12), (int)(months - 12 * floor_div(months, 12)) + 1, 1);
 		break;
