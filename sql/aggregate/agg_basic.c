@@ -9,6 +9,10 @@
 struct count {
 	int64_t n;
 };
+static bool count_sane(const struct count *c)
+{
+	return agg_count_sane(c->n);
+}
 AGG_PLAIN(count)
 
 static bool count_step(void *state, const struct agg_value *args, int n, const struct agg_at *at, struct agg_memory *memory, struct err *err)
@@ -42,8 +46,13 @@ struct sum {
 	wide whole;                          /* of the integers */
 	struct agg_sum real;                 /* of the others */
 	int64_t n;
-	bool any_real;
+	int64_t real_n;                      /* of the n */
 };
+static bool sum_sane(const struct sum *s)
+{
+	wide most = (wide)INT64_MAX * s->n + s->n;
+	return agg_count_sane(s->n) && s->real_n >= 0 && s->real_n <= s->n && s->whole <= most && s->whole >= -most;
+}
 AGG_PLAIN(sum)
 
 static bool sum_step(void *state, const struct agg_value *args, int n, const struct agg_at *at, struct agg_memory *memory, struct err *err)
@@ -57,7 +66,7 @@ static bool sum_step(void *state, const struct agg_value *args, int n, const str
 	if (v.is_integer) {
 		s->whole += v.i;
 	} else {
-		s->any_real = true;
+		s->real_n++;
 		agg_sum_add(&s->real, v.d);
 	}
 	return true;
@@ -71,7 +80,7 @@ static bool sum_merge(void *state, const void *from, struct agg_memory *memory, 
 	s->whole += o->whole;
 	agg_sum_merge(&s->real, &o->real);
 	s->n += o->n;
-	s->any_real |= o->any_real;
+	s->real_n += o->real_n;
 	return true;
 }
 
@@ -105,7 +114,7 @@ static bool sum_final(const void *state, struct agg_result *ret, struct err *err
 	const struct sum *s = state;
 	if (!s->n)
 		return true;
-	if (s->any_real) {
+	if (s->real_n) {
 		real_result(ret, sum_total(s));
 		return true;
 	}
@@ -129,6 +138,10 @@ struct avg {
 	struct agg_sum sum;
 	int64_t n;
 };
+static bool avg_sane(const struct avg *a)
+{
+	return agg_count_sane(a->n);
+}
 AGG_PLAIN(avg)
 
 static bool avg_step(void *state, const struct agg_value *args, int n, const struct agg_at *at, struct agg_memory *memory, struct err *err)

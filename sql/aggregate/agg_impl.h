@@ -99,6 +99,7 @@ static inline void agg_read(struct agg_reader *r, void *to, size_t n)
 	r->p += n;
 }
 bool agg_read_end(const struct agg_reader *r, const char *name, struct err *err);       /* ERR_STATE if anything is missing or left over */
+bool agg_damaged(const char *name, struct err *err);                                     /* ERR_STATE; false */
 void agg_put(struct buf *to, const void *data, size_t n);
 void agg_put_value(struct buf *to, const struct agg_value *v);
 struct agg_value agg_read_value(struct agg_reader *r);                                  /* bytes are borrowed from the input */
@@ -106,18 +107,22 @@ void agg_put_at(struct buf *to, const struct agg_at *at);
 struct agg_at agg_read_at(struct agg_reader *r);
 bool agg_points_load(struct agg_points *p, struct agg_reader *r, struct agg_memory *memory);
 
-/* States that are plain data: saved as they are. */
-#define AGG_PLAIN(type)                                                                                       \
-	static void save_##type(const void *state, struct buf *to)                                             \
-	{                                                                                                      \
-		agg_put(to, state, sizeof(struct type));                                                        \
-	}                                                                                                      \
-	static bool load_##type(void *state, struct bytes from, struct agg_memory *memory, struct err *err)    \
-	{                                                                                                      \
-		struct agg_reader r = agg_read_begin(from);                                                     \
-		(void)memory;                                                                                   \
-		agg_read(&r, state, sizeof(struct type));                                                       \
-		return agg_read_end(&r, #type, err);                                                            \
+/* States that are plain data (without padding): saved as they are. type_sane says whether steps can have made one; a count of rows is one of these. */
+static inline bool agg_count_sane(int64_t n)
+{
+	return n >= 0 && n <= (int64_t)1 << 56;
+}
+#define AGG_PLAIN(type)                                                                                               \
+	static void save_##type(const void *state, struct buf *to)                                                    \
+	{                                                                                                             \
+		agg_put(to, state, sizeof(struct type));                                                              \
+	}                                                                                                             \
+	static bool load_##type(void *state, struct bytes from, struct agg_memory *memory, struct err *err)           \
+	{                                                                                                             \
+		struct agg_reader r = agg_read_begin(from);                                                           \
+		(void)memory;                                                                                         \
+		agg_read(&r, state, sizeof(struct type));                                                             \
+		return agg_read_end(&r, #type, err) && (type##_sane(state) || agg_damaged(#type, err));               \
 	}
 
 /* Each file's table; NULL name at its end. */

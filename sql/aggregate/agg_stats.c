@@ -9,6 +9,10 @@ struct moments {
 	struct agg_sum x, xx;
 	int64_t n;
 };
+static bool moments_sane(const struct moments *m)
+{
+	return agg_count_sane(m->n);
+}
 AGG_PLAIN(moments)
 
 static bool moments_step(void *state, const struct agg_value *args, int n, const struct agg_at *at, struct agg_memory *memory, struct err *err)
@@ -92,6 +96,10 @@ struct pairs {
 	struct agg_sum x, y, xx, xy, yy;
 	int64_t n;
 };
+static bool pairs_sane(const struct pairs *p)
+{
+	return agg_count_sane(p->n);
+}
 AGG_PLAIN(pairs)
 
 static bool add_pair(struct pairs *p, const struct agg_value *x, const struct agg_value *y)

@@ -401,9 +401,12 @@ struct agg_at agg_read_at(struct agg_reader *r)
 	return at;
 }
 
+bool agg_damaged(const char *name, struct err *err)
+{
+	return err_set(err, ERR_STATE, "a saved state of %s is damaged", name);
+}
+
 bool agg_read_end(const struct agg_reader *r, const char *name, struct err *err)
 {
-	if (!r->bad && r->p == r->end)
-		return true;
-	return err_set(err, ERR_STATE, "a saved state of %s is damaged", name);
+	return (!r->bad && r->p == r->end) || agg_damaged(name, err);
 }
