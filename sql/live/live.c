@@ -206,6 +206,8 @@ static void tell_late(struct live *l)
 	l->late_told = true;
 }
 
+enum { HELD_MS = 20 };                       /* at most this long under steady input */
+
 /* Nothing is loaded and nothing is being given out. True: go on; *ret says what to tell if not. */
 static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum live_step *ret, struct err *err)
 {
@@ -250,7 +252,14 @@ static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum liv
 			return true;                 /* each change was given out when it came */
 		return (l->emit.kind == EMIT_EVERY && !l->windowed ? true : group_op_advance(op, WATERMARK_END, false, err)) && give_changes(l, err) && (l->output_running || start_output(l, err));
 	}
-	if (!live_load_chunk(l, wait_ms, &loaded, err))
+	/* Rows that the caller may hold back are told before any waiting, and under steady input from time to time. */
+	bool held = l->row_out_n != l->row_idle_n;
+	if (held && time_mono_ms() >= l->idle_mono_ms + HELD_MS) {
+		*ret_tell = true;
+		*ret = LIVE_IDLE;
+		return cancel_check(&l->s->catalog->cancel, err);
+	}
+	if (!live_load_chunk(l, held ? 0 : wait_ms, &loaded, err))
 		return false;
 	if (loaded && l->join)
 		return end_chunk(l, err);            /* begins the phases */
@@ -293,6 +302,13 @@ static bool finish_output(struct live *l, struct err *err)
 	return true;
 }
 
+static enum live_step idle(struct live *l)
+{
+	l->row_idle_n = l->row_out_n;
+	l->idle_mono_ms = time_mono_ms();
+	return LIVE_IDLE;
+}
+
 enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 {
 	enum live_step tell = LIVE_IDLE;
@@ -319,7 +335,7 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 				return LIVE_FAILED;
 			if (l->frame_open) {
 				l->frame_open = false;
-				return LIVE_IDLE;
+				return idle(l);
 			}
 		} else if (l->input_running) {
 			rc = sqlite3_step(l->input);
@@ -337,7 +353,7 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 		} else if (!between_chunks(l, wait_ms, &told, &tell, err)) {
 			return LIVE_FAILED;
 		} else if (told) {
-			return tell;
+			return tell == LIVE_IDLE ? idle(l) : tell;
 		}
 	}
 }

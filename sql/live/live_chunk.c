@@ -129,6 +129,8 @@ static void note_done(struct live *l)
 	}
 }
 
+enum { JOIN_WAIT_MS = 5 };
+
 bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *err)
 {
 	bool loaded = false;
@@ -136,6 +138,9 @@ bool live_load_chunk(struct live *l, int wait_ms, bool *ret_loaded, struct err *
 		return false;
 	if (!time_joins_poll(l->joins, err))
 		return false;
+	/* Of several streams only one can be waited for, and not for long. */
+	if (l->stream_n > 1 && wait_ms > JOIN_WAIT_MS)
+		wait_ms = JOIN_WAIT_MS;
 	for (size_t i = 0; i < l->stream_n; i++)
 		if (!poll_stream(l, i, i + 1 == l->stream_n ? wait_ms : 0, &loaded, err))
 			return false;

@@ -84,6 +84,7 @@ struct live {
 	void (*on_late)(void *arg, struct live *l);      /* called before a chunk with late rows goes; NULL = they are only counted */
 	void *on_late_arg;
 	int64_t row_in_n, row_out_n, late_total_n;
+	int64_t row_idle_n, idle_mono_ms;    /* rows given out when LIVE_IDLE was last told, and when that was */
 	bool late_told;
 	bool join_ended;                     /* the last rows without a partner were looked for */
 	int64_t join_watermark_ms;           /* up to which they were */

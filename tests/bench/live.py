@@ -86,9 +86,7 @@ def latency(command, b, topic, rate, seconds):
         for i in range(rate * seconds):
             wait = start + i / rate - time.perf_counter()
             if wait > 0:
-                producer.poll(wait)
-                while time.perf_counter() < start + i / rate:
-                    pass
+                time.sleep(wait)          # spinning would take the interpreter from the reading thread
             sent[i] = time.perf_counter()
             producer.produce(topic, ('{"v":"#%d"}' % i).encode(), on_delivery=lambda e, m, i=i: acked.setdefault(i, time.perf_counter()))
             producer.poll(0)
@@ -128,8 +126,8 @@ def w10(b, topic, n, runs, folder):
     for count in (1, 8, 32):
         script = Path(folder, f"views_{count}.sql")
         script.write_text("".join(f"create materialized view v{i} as select line, count(*) as n, avg(value) as a from {topic} group by line;\n" for i in range(count))
-                          + f"select sum(n) from v{count - 1};\n")
-        rows.append(Row(f"weir, {count} views", f"{WEIR} -q -b {b} --mode csv -f {script}", lambda o: number(o, n)))
+                          + "select min(n), max(n) from (" + " union all ".join(f"select sum(n) as n from v{i}" for i in range(count)) + ");\n")
+        rows.append(Row(f"weir, {count} views", f"{WEIR} -q -b {b} --mode csv -f {script}", lambda o: o.splitlines()[1:] == [f"{n},{n}"]))
     return show(f"W10 views on one topic, brought up to date, {n} messages", rows, runs)
 
 
