@@ -28,6 +28,7 @@ struct session {
 	struct row_store *row_stores;        /* live/row_store.c: of running statements */
 	struct matview *matviews;            /* live/matview.c */
 	int matview_n;                       /* last id given */
+	struct shared_reader *shared_readers; /* live/shared_source.c: of the views */
 	struct group_tables *groups;         /* live/group_table.c: of statements that group */
 	int feed_n;                          /* live/: last number of a feed table */
 };

@@ -302,6 +302,15 @@ static bool finish_output(struct live *l, struct err *err)
 	return true;
 }
 
+bool live_open(struct live *l, struct err *err)
+{
+	if (l->opened)
+		return true;
+	l->opened = true;
+	l->next_every_ms = time_mono_ms() + l->emit.every_ms;
+	return live_open_inputs(l, err);
+}
+
 static enum live_step idle(struct live *l)
 {
 	l->row_idle_n = l->row_out_n;
@@ -314,12 +323,8 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 	enum live_step tell = LIVE_IDLE;
 	bool told = false;
 	int rc;
-	if (!l->opened) {
-		l->opened = true;
-		l->next_every_ms = time_mono_ms() + l->emit.every_ms;
-		if (!live_open_inputs(l, err))
-			return LIVE_FAILED;
-	}
+	if (!live_open(l, err))
+		return LIVE_FAILED;
 	if (l->emit.limit >= 0 && l->row_out_n >= l->emit.limit)
 		return LIVE_END;
 	for (;;) {
@@ -393,11 +398,12 @@ fail:
 	return NULL;
 }
 
-bool live_reached(const struct live *l, const struct live_target *t)
+bool live_reached(struct live *l, const struct live_target *t, bool settled)
 {
 	for (size_t i = 0; i < t->part_n; i++) {
-		const struct input_part *p = live_input_part((struct live_input *)&l->streams[t->parts[i].stream].input, t->parts[i].partition);
-		if (p && p->next < t->parts[i].end && p->next < p->end)
+		struct live_input *in = &l->streams[t->parts[i].stream].input;
+		const struct input_part *p = live_input_part(in, t->parts[i].partition);
+		if (p && p->next < t->parts[i].end && p->next < p->end && !(settled && live_input_settled(in, p->partition, t->parts[i].end)))
 			return false;
 	}
 	return !l->chunk_loaded && !l->input_running && !l->output_running;

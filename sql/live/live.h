@@ -28,7 +28,9 @@ bool live_create(struct session *s, const char *text, size_t len, size_t emit_at
 /* For a materialized view: from the beginning, changes by default; the groups of an incremental one are read through their table and never given out. */
 bool live_create_view(struct session *s, const char *text, size_t len, size_t emit_at, struct live **ret, struct err *err);
 void live_destroy(struct live *l);
-/* Runs until there is something to tell, at most about wait_ms if nothing comes. The first call opens the sources. */
+/* Opens the sources: the first step does it too. */
+bool live_open(struct live *l, struct err *err);
+/* Runs until there is something to tell, at most about wait_ms if nothing comes. */
 enum live_step live_step(struct live *l, int wait_ms, struct err *err);
 sqlite3_stmt *live_stmt(struct live *l);                             /* result columns; never NULL */
 /* For a screen that shows the state and not its changes: incremental queries with EMIT CHANGES only; false for others. */
@@ -52,10 +54,11 @@ struct live_status {
 };
 void live_status(struct live *l, struct live_status *ret);
 
-/* The ends of its topics as they are now, and whether all up to there was read. NULL: the broker could not be asked. */
+/* The ends of its topics as they are now, and whether all up to there was read; settled: or cannot be read now (markers, open
+ * transactions), which is certain only after some silence. NULL: the broker could not be asked. */
 struct live_target;
 struct live_target *live_target_now(struct live *l, struct err *err);
-bool live_reached(const struct live *l, const struct live_target *t);
+bool live_reached(struct live *l, const struct live_target *t, bool settled);
 void live_target_destroy(struct live_target *t);
 
 #endif

@@ -33,7 +33,7 @@ bool live_open_inputs(struct live *l, struct err *err)
 	bool all_ended = true;
 	for (size_t i = 0; i < l->stream_n; i++) {
 		struct live_stream *st = &l->streams[i];
-		if (!live_input_open(&st->input, p, st->stream, &from, &until, err))
+		if (!live_input_open(&st->input, p, st->stream, &from, &until, l->view ? &l->s->shared_readers : NULL, err))
 			return false;
 		for (size_t k = 0; k < st->input.part_n; k++)
 			watermark_part(&l->watermark, (int)i, st->input.parts[k].partition, now)->done = st->input.parts[k].start >= st->input.parts[k].end;

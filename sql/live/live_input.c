@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "sql/live/shared_source.h"
 
 static int64_t offset_listed(const struct position *p, int32_t partition)
 {
@@ -75,7 +76,8 @@ static bool find_parts(struct live_input *in, const struct position *from, const
 	return ok;
 }
 
-bool live_input_open(struct live_input *in, struct provider *p, const struct stream *stream, const struct position *from, const struct position *until, struct err *err)
+bool live_input_open(struct live_input *in, struct provider *p, const struct stream *stream, const struct position *from, const struct position *until, struct shared_reader **shared,
+                     struct err *err)
 {
 	*in = (struct live_input){.provider = p, .stream = stream, .bounded = until->kind != POSITION_NONE};
 	if (!find_parts(in, from, until, err))
@@ -90,7 +92,7 @@ bool live_input_open(struct live_input *in, struct provider *p, const struct str
 		struct scan_request r = {.topic = stream->topic, .ranges = ranges, .range_n = n, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .live = true,
 			.new_partitions = !in->bounded,
 			.max_message_bytes = p->max_message_bytes, .gap_policy = GAP_WARN, .cancel = p->cancel};
-		ok = p->impl->open_scan(p, stream->cluster, &r, &in->source, err);
+		ok = shared && !in->bounded ? shared_source_open(shared, p, stream->cluster, &r, &in->source, err) : p->impl->open_scan(p, stream->cluster, &r, &in->source, err);
 	} else {
 		in->ended = true;
 	}
@@ -151,6 +153,16 @@ int64_t live_input_lag(struct live_input *in)
 		lag += p[i].end > p[i].position ? p[i].end - p[i].position : 0;
 	}
 	return n ? lag : -1;
+}
+
+bool live_input_settled(struct live_input *in, int32_t partition, int64_t end)
+{
+	struct source_position p[POSITIONS_MAX];
+	size_t n = in->source ? source_positions(in->source, p, POSITIONS_MAX) : 0;
+	for (size_t i = 0; i < n && i < POSITIONS_MAX; i++)
+		if (p[i].partition == partition)
+			return p[i].position >= end || (p[i].at_end && p[i].end >= end);
+	return n == 0;                       /* a source that cannot tell */
 }
 
 /* Where the broker has no index of times: from the first record at the wanted time on, as an index would say. */

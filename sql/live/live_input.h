@@ -24,12 +24,17 @@ struct live_input {
 	int64_t message_n;
 };
 
-/* Asks the broker for bounds and opens the source. from POSITION_NONE = now; until POSITION_NONE = never. cancel is borrowed. */
-bool live_input_open(struct live_input *in, struct provider *p, const struct stream *stream, const struct position *from, const struct position *until, struct err *err);
+struct shared_reader;
+/* Asks the broker for bounds and opens the source. from POSITION_NONE = now; until POSITION_NONE = never. cancel is borrowed. shared: where an endless source may
+ * share its reader (shared_source.h); NULL = one of its own. */
+bool live_input_open(struct live_input *in, struct provider *p, const struct stream *stream, const struct position *from, const struct position *until, struct shared_reader **shared,
+                     struct err *err);
 void live_input_close(struct live_input *in);
 /* SOURCE_BATCH: *ret_batch is the caller's, records [*ret_from, *ret_to) of it count. */
 enum source_status live_input_next(struct live_input *in, int wait_ms, struct batch **ret_batch, size_t *ret_from, size_t *ret_to, struct err *err);
 int64_t live_input_lag(struct live_input *in);                      /* messages not read yet, -1 = not known */
+/* Everything up to `end` that can be read was given out: what is missing are markers, or it waits for an open transaction. */
+bool live_input_settled(struct live_input *in, int32_t partition, int64_t end);
 struct input_part *live_input_part(struct live_input *in, int32_t partition);     /* NULL = not known (a partition added later is added by live_input_next) */
 
 #endif

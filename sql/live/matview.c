@@ -11,7 +11,7 @@
 
 enum {
 	STEP_WAIT_MS = 20,
-	QUIET_MS = 400,                      /* a topic's end that is only control records is never delivered: do not wait for it longer */
+	QUIET_MS = 400,                      /* of silence, at a place that is said to be the end of what can be read: it is */
 };
 
 struct matview {
@@ -238,22 +238,56 @@ static bool take_row(struct session *s, struct matview *v, struct err *err)
 	return rc == SQLITE_DONE || session_sqlite_error(s, rc, -1, err);
 }
 
+static void stopped(struct session *s, struct matview *v, const struct err *err)
+{
+	if (err->id == ERR_INTERRUPTED || err->id == ERR_TIMEOUT)
+		return;
+	v->failed = *err;
+	catalog_notice(s->catalog, NOTICE_WARNING, "materialized view %s stopped: %s (REFRESH MATERIALIZED VIEW starts it anew)", v->name, err->msg);
+}
+
 /* One step. */
 static enum live_step step(struct session *s, struct matview *v, int wait_ms, struct err *err)
 {
 	enum live_step what = live_step(v->live, wait_ms, err);
 	if (what == LIVE_ROW && !take_row(s, v, err))
 		what = LIVE_FAILED;
-	if (what == LIVE_FAILED && err->id != ERR_INTERRUPTED && err->id != ERR_TIMEOUT) {
-		v->failed = *err;
-		catalog_notice(s->catalog, NOTICE_WARNING, "materialized view %s stopped: %s (REFRESH MATERIALIZED VIEW starts it anew)", v->name, err->msg);
-	}
+	if (what == LIVE_FAILED)
+		stopped(s, v, err);
 	return what;
 }
 
 static bool runs(const struct matview *v)
 {
 	return v->live && !v->paused && v->failed.id == ERR_NONE;
+}
+
+/* Until it has nothing to do; true: it still has. */
+static bool pump(struct session *s, struct matview *v, int64_t until_mono_ms)
+{
+	struct err err = ERR_INIT;
+	enum live_step what = LIVE_ROW;
+	while (runs(v) && what != LIVE_IDLE && what != LIVE_END && what != LIVE_FAILED && time_mono_ms() < until_mono_ms)
+		what = step(s, v, 0, &err);
+	return runs(v) && what == LIVE_ROW;
+}
+
+static void pump_others(struct session *s, const struct matview *except)
+{
+	enum { EACH_MS = 20 };
+	for (struct matview *v = s->matviews; v; v = v->next)
+		if (v != except)
+			pump(s, v, time_mono_ms() + EACH_MS);
+}
+
+/* All together, so that those over one topic share its reader from the start. */
+static void open_all(struct session *s)
+{
+	for (struct matview *v = s->matviews; v; v = v->next) {
+		struct err err = ERR_INIT;
+		if (runs(v) && !live_open(v->live, &err))
+			stopped(s, v, &err);
+	}
 }
 
 bool matviews_pump(struct session *s, int budget_ms)
@@ -265,13 +299,9 @@ bool matviews_pump(struct session *s, int budget_ms)
 	/* The last statement's Ctrl-C and deadline are not meant for them. */
 	session_cancel_reset(s);
 	atomic_store(&s->catalog->cancel.deadline_ms, 0);
-	for (struct matview *v = s->matviews; v; v = v->next) {
-		struct err err = ERR_INIT;
-		enum live_step what = LIVE_ROW;
-		while (runs(v) && what != LIVE_IDLE && what != LIVE_END && what != LIVE_FAILED && time_mono_ms() < until)
-			what = step(s, v, 0, &err);
-		more |= runs(v) && what == LIVE_ROW;
-	}
+	open_all(s);
+	for (struct matview *v = s->matviews; v; v = v->next)
+		more |= pump(s, v, until);
 	return more;
 }
 
@@ -284,19 +314,20 @@ static bool refresh(struct session *s, struct matview *v, struct err *err)
 		return false;
 	if (v->paused || !sqlite3_get_autocommit(s->db))
 		return true;
+	open_all(s);
 	enum live_step what = step(s, v, 0, err);
 	struct live_target *target = live_target_now(v->live, err);
 	int64_t heard = time_mono_ms(), read = v->live->row_in_n;
 	bool ok = target != NULL && what != LIVE_FAILED;
-	while (ok && what != LIVE_END && !live_reached(v->live, target)) {
+	while (ok && what != LIVE_END && !live_reached(v->live, target, time_mono_ms() - heard > QUIET_MS)) {
 		what = step(s, v, STEP_WAIT_MS, err);
 		ok = what != LIVE_FAILED && cancel_check(&s->catalog->cancel, err);
 		if (v->live->row_in_n != read) {
 			read = v->live->row_in_n;
 			heard = time_mono_ms();
 		}
-		if (what == LIVE_IDLE && time_mono_ms() - heard > QUIET_MS)
-			break;
+		if (what == LIVE_IDLE)
+			pump_others(s, v);           /* they may hold up the reader that it shares with them */
 	}
 	while (ok && what == LIVE_ROW) {             /* what is being given out */
 		what = step(s, v, 0, err);

@@ -297,7 +297,7 @@ static bool make_store(struct session *s, struct time_joins *j, const struct buf
 	*w = (struct followed){.stream = stream_copy(f->stream)};
 	j->followed_n++;
 	bool recorded = s->catalog->provider.until_ms != TIME_NONE;
-	bool ok = feed_table_create(s->db, plain, w->stream, &w->feed, err) && live_input_open(&w->input, &s->catalog->provider, w->stream, &beginning, recorded ? &end : &never, err);
+	bool ok = feed_table_create(s->db, plain, w->stream, &w->feed, err) && live_input_open(&w->input, &s->catalog->provider, w->stream, &beginning, recorded ? &end : &never, NULL, err);
 	def.source = feed;
 	def.stream = w->stream;
 	def.lazy = false;

@@ -169,3 +169,28 @@ def test_a_bad_message_and_a_bad_clock(kafka, name, weir):
     rows = {r["future"]: r for r in got.ok().rows}
     assert rows["1"]["n"] == "1" and sum(int(r["n"]) for f, r in rows.items() if f == "0") == 6, got.out
     assert "did not move the watermark" in got.err and "2 of 7 messages could not be decoded" in got.err, got.err
+
+
+def test_rows_come_while_more_are_produced(kafka, name):
+    """Steady input leaves no pause: what is there is written out all the same."""
+    kafka.create_topic(name, partitions=1)
+    live = Live(kafka.bootstrap, "-c", sql(name, "select v from s emit changes")).started()
+    seen = 0
+    for i in range(400):
+        kafka.produce(name, [rec('{"v":%d}' % i)])
+        time.sleep(0.005)
+        seen = max(seen, len(live.read()) - i // 2) if i > 100 else seen
+    assert seen > 0, "half of what was produced had not been printed at any time"
+    assert live.wait(400) == [str(i) for i in range(400)]
+    assert live.end() == 130
+
+
+def test_many_views_share_a_reader(kafka, name):
+    kafka.create_topic(name, partitions=3)
+    kafka.produce(name, [rec('{"k":"%s","v":1}' % (i % 7), partition=i % 3) for i in range(20000)])
+    views = 24
+    script = sql(name, "".join(f"create materialized view m{i} as select k, count(*) as n from s where v + {i} > 0 group by k; " for i in range(views)))
+    total = " union all ".join(f"select sum(n) as n from m{i}" for i in range(views))
+    p = start("-b", kafka.bootstrap, "--mode", "csv", "--no-header", "-c", script + f"select count(*), min(n), max(n) from ({total}); select count(*), sum(rows_in) from weir_queries")
+    out, err = p.communicate(timeout=60)
+    assert out.decode().splitlines() == [f"{views},20000,20000", f"{views},{views * 20000}"], err

@@ -183,7 +183,18 @@ static void fake_source_destroy(struct source *source)
 	free(s);
 }
 
-static const struct source_impl fake_source_impl = {.next = fake_next, .destroy = fake_source_destroy};
+static size_t fake_positions(struct source *source, struct source_position *to, size_t to_n)
+{
+	struct fake_source *s = (struct fake_source *)source;
+	for (size_t i = 0; i < s->range_n && i < to_n; i++) {
+		const struct fake_partition *p = &s->topic->partitions[s->ranges[i].partition];
+		int64_t position = s->at[i] < p->n ? p->records[s->at[i]].offset : p->end;
+		to[i] = (struct source_position){.partition = s->ranges[i].partition, .position = position, .end = p->end, .at_end = position >= p->end};
+	}
+	return s->range_n;
+}
+
+static const struct source_impl fake_source_impl = {.next = fake_next, .destroy = fake_source_destroy, .positions = fake_positions};
 
 /* ---- sink ---- */
 
