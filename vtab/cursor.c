@@ -564,10 +564,20 @@ static bool start_scan(struct cursor *c, int argc, sqlite3_value **argv, struct 
 	return scan_ranges(&c->scan, t, err) && open_producer(c, err);
 }
 
+static bool drain_into(struct cursor *c, struct row_sink *sink, struct err *err)
+{
+	while (!c->eof)
+		if (!sink_row(sink, c, err) || !advance(c, err))
+			return false;
+	return true;
+}
+
 int cursor_filter(sqlite3_vtab_cursor *base, int number, const char *text, int argc, sqlite3_value **argv)
 {
 	struct cursor *c = (struct cursor *)base;
 	struct err err = ERR_INIT;
+	struct row_sink *sink = c->table->module->sink;
+	c->table->module->sink = NULL;
 	module_enter_statement(c->table->module);
 	scan_close(c);
 	plan_parse(number, text, &c->plan);
@@ -578,7 +588,7 @@ int cursor_filter(sqlite3_vtab_cursor *base, int number, const char *text, int a
 			c->eof = true;
 			return SQLITE_OK;
 		}
-		if (advance(c, &err))
+		if (advance(c, &err) && (!sink || !sink_fits(sink, c->table) || drain_into(c, sink, &err)))
 			return SQLITE_OK;
 	}
 	c->eof = true;

@@ -71,6 +71,11 @@ int cursor_eof(sqlite3_vtab_cursor *base);
 int cursor_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column);
 int cursor_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret);
 
+/* sink.c */
+struct row_sink;
+bool sink_fits(struct row_sink *sink, const struct table *t);
+bool sink_row(struct row_sink *sink, struct cursor *c, struct err *err);
+
 /* columns.c */
 int64_t row_id(const struct table *t, int32_t partition, int64_t offset, size_t row);
 void result_field(sqlite3_context *context, const struct field *f, enum column_type type);

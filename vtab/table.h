@@ -7,6 +7,7 @@
  *   scan.c     offset ranges, frozen bounds, time -> offset              order.c    rows in descending or merged offset order
  *   prefilter.c  rejecting messages by their bytes                       changelog.c  last value per key
  *   update.c   INSERT, DELETE, UPDATE                                     path_functions.c  ->, ->>, json_extract on _value
+ *   sink.c     rows past SQLite's virtual machine
  *   feed.c     tables whose records are pushed in                        follow.c  changelog tables of live queries */
 #ifndef WEIR_VTAB_TABLE_H
 #define WEIR_VTAB_TABLE_H
@@ -67,6 +68,7 @@ struct module {
 	sqlite3 *db;
 	struct provider *provider;
 	struct scan_plan_list *plans;        /* set while EXPLAIN SCAN collects */
+	struct row_sink *sink;               /* takes the rows of the next scan (sink.h) */
 	uint64_t statement_n;                /* of the frozen bounds */
 	int open_cursor_n;
 	uint64_t cursor_id;                  /* last one given */

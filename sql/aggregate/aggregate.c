@@ -124,6 +124,34 @@ void agg_from_row(sqlite3_stmt *stmt, struct agg_value *ret, int n)
 	}
 }
 
+void agg_from_fields(const struct field *fields, struct agg_value *ret, int n)
+{
+	for (int i = 0; i < n; i++) {
+		const struct field *f = &fields[i];
+		switch (f->type) {
+		case FIELD_INTEGER:
+		case FIELD_BOOLEAN:
+			ret[i] = (struct agg_value){.type = AGG_INTEGER, .i = f->u.i};
+			break;
+		case FIELD_REAL:
+			ret[i] = (struct agg_value){.type = AGG_REAL, .d = f->u.d};
+			break;
+		case FIELD_TEXT:
+		case FIELD_JSON:
+			ret[i] = (struct agg_value){.type = AGG_TEXT, .bytes = f->bytes};
+			break;
+		case FIELD_BLOB:
+			ret[i] = (struct agg_value){.type = AGG_BLOB, .bytes = f->bytes};
+			break;
+		case FIELD_ABSENT:
+		case FIELD_NULL:
+		case FIELD_ERROR:
+			ret[i] = (struct agg_value){.type = AGG_NULL};
+			break;
+		}
+	}
+}
+
 static void sqlite_step(sqlite3_context *c, int n, sqlite3_value **argv)
 {
 	enum { ARGS_MAX = 8 };

@@ -5,6 +5,7 @@
 #include "core/alloc.h"
 #include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/memory.h"
+#include "vtab/sink.h"
 
 struct group_table {
 	struct group_tables *tables;
@@ -13,6 +14,8 @@ struct group_table {
 	struct group_op_options options;
 	struct group_op *op;                 /* live: for its whole life; bounded: of the running scan */
 	sqlite3_stmt *input;
+	bool sinks;                          /* the input may go past SQLite */
+	struct row_sink sink;
 	enum group_table_use use;
 	int number;
 	char *name;                          /* temp."weir_groups_1" */
@@ -167,6 +170,23 @@ static int close_cursor(sqlite3_vtab_cursor *base)
 	return SQLITE_OK;
 }
 
+struct row_sink *group_table_sink(struct group_table *t)
+{
+	return t->sinks ? &t->sink : NULL;
+}
+
+struct aggregation {
+	struct group_table *table;
+	struct agg_value *values;
+};
+
+static bool take_fields(void *arg, const struct field *fields, struct err *err)
+{
+	struct aggregation *a = arg;
+	agg_from_fields(fields, a->values, a->table->sink.n);
+	return group_op_row(a->table->op, a->values, NULL, NULL, err);
+}
+
 /* Runs the input to its end. */
 static bool aggregate_all(struct group_table *t, struct err *err)
 {
@@ -174,12 +194,19 @@ static bool aggregate_all(struct group_table *t, struct err *err)
 	struct agg_value *values = xcalloc((size_t)n + 1, sizeof *values);
 	bool ok = true;
 	sqlite3_reset(t->input);
+	struct aggregation a = {t, values};
+	if (t->sinks) {
+		t->sink.row = take_fields;
+		t->sink.arg = &a;
+		row_sink_next(t->s->db, &t->sink);
+	}
 	while (ok && (rc = sqlite3_step(t->input)) == SQLITE_ROW) {
 		agg_from_row(t->input, values, n);
 		ok = group_op_row(t->op, values, NULL, NULL, err);
 	}
 	if (ok && rc != SQLITE_DONE)
 		ok = session_sqlite_error(t->s, rc, -1, err);
+	row_sink_next(t->s->db, NULL);
 	sqlite3_reset(t->input);
 	free(values);
 	return ok && group_op_advance(t->op, WATERMARK_END, false, err);
@@ -335,6 +362,7 @@ bool group_table_create(struct session *s, struct group_plan *plan, sqlite3_stmt
 	t->options = *o;
 	t->input = input;
 	t->use = use;
+	t->sinks = row_sink_init(&t->sink, input);
 	t->number = ++tables->number;
 	t->name = xasprintf("temp.\"weir_aggregation_%d\"", t->number);
 	t->next = tables->list;
@@ -370,6 +398,7 @@ void group_table_destroy(struct group_table *t)
 	*p = t->next;
 	group_op_destroy(t->op);
 	sqlite3_finalize(t->input);
+	row_sink_finish(&t->sink);
 	group_plan_finish(&t->plan);
 	free(t->name);
 	free(t);

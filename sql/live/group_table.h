@@ -26,5 +26,6 @@ void group_table_destroy(struct group_table *t);                     /* drops th
 struct group_op *group_table_op(struct group_table *t);              /* of a live one */
 const struct group_plan *group_table_plan(const struct group_table *t);
 sqlite3_stmt *group_table_input(struct group_table *t);
+struct row_sink *group_table_sink(struct group_table *t);            /* that takes the input's rows; NULL = the input is no plain scan */
 
 #endif

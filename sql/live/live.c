@@ -4,6 +4,7 @@
 #include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/live/live_impl.h"
 #include "sql/live/live_join.h"
+#include "vtab/sink.h"
 
 enum { FRAME_MS = 100 };
 
@@ -127,12 +128,12 @@ static bool give_changes(struct live *l, struct err *err)
 	return start_output(l, err);
 }
 
-static bool take_input_row(struct live *l, struct err *err)
+/* l->values are the row's. */
+static bool take_values(struct live *l, struct err *err)
 {
 	struct group_op *op = group_table_op(l->groups);
 	struct agg_at at = {.ts_ms = TIME_NONE};
 	const struct watermark_part *part = NULL;
-	agg_from_row(l->input, l->values, sqlite3_column_count(l->input));
 	if (l->join)
 		return group_op_row(op, l->values, NULL, NULL, err) && give_changes(l, err);
 	size_t n = 0, row = 0;
@@ -182,6 +183,30 @@ static bool end_chunk(struct live *l, struct err *err)
 	if (watermark_ms == WATERMARK_END)
 		return true;                 /* the end is told once, when all is read */
 	return group_op_advance(group_table_op(l->groups), watermark_ms, l->watermark.by_idle, err) && give_changes(l, err) && (l->output_running || start_output(l, err));
+}
+
+static bool take_input_row(struct live *l, struct err *err)
+{
+	agg_from_row(l->input, l->values, sqlite3_column_count(l->input));
+	return take_values(l, err);
+}
+
+static bool take_fields(void *arg, const struct field *fields, struct err *err)
+{
+	struct live *l = arg;
+	agg_from_fields(fields, l->values, group_table_sink(l->groups)->n);
+	return take_values(l, err);
+}
+
+/* The rows of a chunk in one go, where none of them can ask for output before the next. */
+static void sink_input(struct live *l)
+{
+	struct row_sink *sink = l->groups && !l->join && !l->pane && (l->view || l->frames || l->emit.kind != EMIT_CHANGES) ? group_table_sink(l->groups) : NULL;
+	if (!sink)
+		return;
+	sink->row = take_fields;
+	sink->arg = l;
+	row_sink_next(l->s->db, sink);
 }
 
 static bool every_due(struct live *l)
@@ -343,7 +368,9 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 				return idle(l);
 			}
 		} else if (l->input_running) {
+			sink_input(l);
 			rc = sqlite3_step(l->input);
+			row_sink_next(l->s->db, NULL);
 			if (rc == SQLITE_ROW) {
 				if (!take_input_row(l, err))
 					return LIVE_FAILED;
