@@ -1,4 +1,5 @@
 """Live queries on a terminal: groups drawn in place, rows that append, Ctrl-C, views that are kept up to date while nobody types."""
+import re
 import time
 
 from pty_weir import Terminal
@@ -6,21 +7,31 @@ from pty_weir import Terminal
 DEMO = ("demo", "--seed", "1", "--no-rc")
 
 
+def rows_of(t, word):
+    """The numbers of the whole rows that begin with `word`."""
+    return [int(m[1]) for line in t.screen if (m := re.match(rf"│ {word} *│ *(\d+) │", line))]
+
+
+def await_screen(t, holds, seconds=15):
+    """Reads until the screen is as asked. A frame reaches the terminal in pieces, so one look may show half of one."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, t.screen
+        t.read(0.05)
+
+
 def test_groups_are_drawn_in_place():
     with Terminal(*DEMO, columns=100, rows=30) as t:
         t.wait("\\q leaves")
         t.line('SELECT line, count(*) AS n FROM "plant.sensors" GROUP BY line EMIT CHANGES;')
         t.wait("Ctrl-C ends", 20)
-        t.wait("utilities", 20)
-        first = [line for line in t.screen if "line1" in line and "│" in line]
-        assert len(first) == 1, t.screen                       # one table, however often it was drawn
-        n = int(first[0].split("│")[2])
-        deadline = time.monotonic() + 15
-        while int([line for line in t.screen if "line1" in line and "│" in line][0].split("│")[2]) <= n:
-            assert time.monotonic() < deadline, t.screen
-            t.read(0.05)
-        assert sum("┌" in line for line in t.screen) == 1, t.screen
-        assert any("rows in" in line for line in t.screen)
+        await_screen(t, lambda: rows_of(t, "line1") and rows_of(t, "utilities"))   # groups come as the plant sends them
+
+        n = rows_of(t, "line1")[0]
+        await_screen(t, lambda: any(more > n for more in rows_of(t, "line1")))
+        # One table, however often it was drawn.
+        await_screen(t, lambda: sum("┌" in line for line in t.screen) == 1 and any("rows in" in line for line in t.screen))
+        assert len(rows_of(t, "line1")) <= 1 and "┌" not in "".join(t.scrolled), t.text
         began = time.monotonic()
         t.child.sendintr()
         t.wait("interrupted")
