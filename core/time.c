@@ -16,11 +16,16 @@ int64_t time_now_ms(void)
 	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-int64_t time_mono_ms(void)
+int64_t time_mono_us(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+int64_t time_mono_ms(void)
+{
+	return time_mono_us() / 1000;
 }
 
 static int64_t days_from_civil(int64_t y, int m, int d)

@@ -10,6 +10,7 @@
 
 int64_t time_now_ms(void);                  /* wall clock */
 int64_t time_mono_ms(void);                 /* monotonic clock, for deadlines and timing */
+int64_t time_mono_us(void);
 
 /* RFC 3339 UTC with milliseconds: 2026-09-01T04:00:00.000Z. Years outside 0000..9999 get a sign and as many digits as needed
  * (+292278994-08-17T07:12:55.807Z); any int64 is safe. Returns the length. */

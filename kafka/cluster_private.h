@@ -28,6 +28,7 @@ struct cluster {
 	int64_t away_notice_mono_ms;         /* live readers on brokers that do not answer: when one last spoke for all, 0 = never */
 	bool away_told;                      /* .. and nobody has said yet that they answer again */
 	int64_t request_n;
+	int64_t rtt_us;                      /* the shortest that an offsets request took, 0 = none yet: the way to the brokers and back, or little more */
 	void (*notice)(void *arg, enum notice_level level, const char *text);
 	void *notice_arg;
 };

@@ -15,12 +15,15 @@ struct offsets_call {
 	rd_kafka_topic_partition_list_t *list;
 	int timeout_ms;
 	rd_kafka_resp_err_t code;
+	int64_t took_us;
 };
 
 static void offsets_call_run(rd_kafka_t *rk, void *state)
 {
 	struct offsets_call *o = state;
+	int64_t start = time_mono_us();
 	o->code = rd_kafka_offsets_for_times(rk, o->list, o->timeout_ms);
+	o->took_us = time_mono_us() - start;
 }
 
 static void offsets_call_drop(void *state)
@@ -50,6 +53,8 @@ static bool offsets_take(struct cluster *c, struct client *client, const struct 
 		return client_err(client, err, o->code, what);
 	}
 	client_trouble_clear(client);
+	if (c->rtt_us == 0 || o->took_us < c->rtt_us)
+		c->rtt_us = o->took_us;
 	for (size_t i = 0; i < partition_n; i++)
 		ret[i] = rd_kafka_topic_partition_list_find(o->list, topic, partitions[i])->offset;
 	return true;

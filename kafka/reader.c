@@ -6,8 +6,10 @@
  * done when its position has reached the frozen end: by a message's offset, or by PARTITION_EOF (a partition's tail may be markers only).
  * Rows are never counted.
  *
- * A scan starts on the cluster's own handle, whose fetches are small, so the first row comes at once and a LIMIT reads little. When it goes
- * on, a second handle with large fetches connects in the background, and the partitions move there, each at the position it has reached.
+ * A scan starts on the cluster's own handle, whose fetches are small, so the first row comes at once and a LIMIT reads little. A near broker
+ * is read to the end like this: librdkafka decodes one fetch while the next is under way, and small ones overlap best. With a far one, where
+ * a fetch is mostly waiting, and when the scan goes on, a second handle with large fetches connects in the background, and the partitions
+ * move there, each at the position it has reached.
  *
  * librdkafka 2.0.2 stops fetching when its queue is full and looks again only when something wakes its broker thread, up to 1 s later. So
  * when a queue that may have been full has been drained to less than half, each leader is sent one small ListOffsets request whose answer
@@ -207,6 +209,10 @@ static void serve_growth(struct reader *r)
 	if (!r->larger) {
 		if (r->base.stats.message_bytes < GROW_BYTES)
 			return;
+		if (r->cluster->rtt_us && r->cluster->rtt_us < GROW_RTT_US) {
+			r->grown = true;
+			return;
+		}
 		struct err ignored = ERR_INIT;
 		r->larger = cluster_lend(r->cluster, CLIENT_READ, &ignored);
 		if (!r->larger) {

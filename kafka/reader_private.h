@@ -10,7 +10,8 @@ enum {
 	BATCH_BYTES = 256 * 1024,
 	BATCH_FREE_MAX = 4,
 	MAX_MESSAGE_BYTES = 16 * 1024 * 1024,
-	GROW_BYTES = 384 * 1024,             /* this much read and more to come: go on with large fetches */
+	GROW_BYTES = 384 * 1024,             /* this much read and more to come, */
+	GROW_RTT_US = 1500,                  /* .. and the brokers at least this far away: go on with large fetches */
 	TOPIC_CHECK_MS = 5000,
 	STALL_LOOK_MS = 1000,                /* without progress for so long: find out why */
 	NOTICE_EVERY_MS = 5000,

@@ -314,3 +314,20 @@ def test_old_kafka(kafka39, name, weir):
     assert query(weir, k, f"select count(*) n from {q(name)} where _ts >= 1700000015000").ok().rows == [{"n": "5"}]
     k.delete_records(name, {0: 5})
     assert query(weir, k, f"select count(*) n from {q(name)}").ok().rows[0]["n"] in ("15",)
+
+
+def test_far_brokers_get_large_fetches(kafka, weir, name):
+    """A scan goes over to a second handle with large fetches when its brokers are far away, and reads every message once either way."""
+    big(kafka, name)
+    proxy = kafka.proxy()
+    counted = {}
+    try:
+        for far in (False, True):
+            proxy.delay_s = 0.01 if far else 0
+            before = proxy.connections_n
+            got = query(weir, kafka, DECLARE.format(name) + "; select count(*) n, count(distinct _offset) d, sum(length(v)) bytes from s", bootstrap=kafka.proxied).ok()
+            assert got.rows == [{"n": "400", "d": "400", "bytes": "8000000"}]
+            counted[far] = proxy.connections_n - before
+    finally:
+        proxy.heal()
+    assert counted[True] > 1 and counted[True] >= counted[False], counted    # on a loaded machine the near one may look far
