@@ -4,6 +4,7 @@
 #ifndef WEIR_CORE_PROVIDER_H
 #define WEIR_CORE_PROVIDER_H
 
+#include "core/position.h"
 #include "core/schema.h"
 #include "core/sink.h"
 #include "core/source.h"
@@ -51,7 +52,7 @@ struct provider {
 	struct scan_progress progress;       /* the same while it runs; any thread may read */
 	struct err last_error;               /* the full error behind the last SQLite error that came from us; the session clears it */
 	uint64_t statement_n;                /* whoever starts a statement adds 1: bounds and changelog tables are frozen per statement. 0 = nobody counts */
-	int64_t from_ms, until_ms;           /* --from / --until for every topic of the statement; TIME_NONE = none */
+	struct position from, until;         /* --from / --until for every topic of the statement; whoever set them finishes them */
 	int64_t time_slack_ms;               /* SET time_slack; -1 = none */
 	bool strict;                         /* --strict: the first decode error ends the query with ERR_DECODE */
 	bool write_allowed;

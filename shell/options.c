@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/alloc.h"
+#include "core/position.h"
 #include "core/time.h"
 #include "shell/print.h"
 #include "shell/suggest.h"
@@ -29,8 +30,8 @@ static const struct option table[] = {
 	{{"file", "FILE", "run a script; - is standard input", 'f'}, ITEM_FILE, AT(items)},
 	{{"variable", "NAME=VALUE", "set a variable, used as :NAME, :'NAME', :\"NAME\"", 'v'}, VARIABLE, AT(variables)},
 	{{"mode", "MODE", "box table column line expanded csv tsv json ndjson markdown html insert list quote raw", 'm'}, MODE, AT(mode)},
-	{{"from", "WHEN", "read every topic from here: beginning, now, -1h, 2026-09-01T06:00Z", 0}, INSTANT, AT(from)},
-	{{"until", "WHEN", "read every topic up to here (as --from, or end)", 0}, INSTANT, AT(until)},
+	{{"from", "WHEN", "read every topic from here: beginning, now, -1h, 2026-09-01T06:00Z, or partition:offset, .. as 0:100,1:5", 0}, INSTANT, AT(from)},
+	{{"until", "WHEN", "read every topic up to here (as --from, or end); a live query ends there", 0}, INSTANT, AT(until)},
 	{{"limit", "N", "at most N rows of each statement", 'n'}, COUNT, AT(limit)},
 	{{"timeout", "DURATION", "stop after 30s, 5m ... (exit 124, rows so far are printed)", 0}, DURATION, AT(timeout_ms)},
 	{{"max-bytes", "SIZE", "stop a statement that reads more than 10M, 1G ... (exit 6)", 0}, BYTES, AT(max_bytes)},
@@ -122,15 +123,6 @@ bool options_parse_bytes(const char *text, int64_t *ret)
 	return false;
 }
 
-bool options_parse_time(const char *text, int64_t now_ms, int64_t *ret_ms)
-{
-	if (suggest_distance(text, "beginning") == 0 || suggest_distance(text, "end") == 0) {
-		*ret_ms = TIME_NONE;
-		return true;
-	}
-	return time_parse_instant(text, strlen(text), now_ms, ret_ms);
-}
-
 static bool parse_duration(const char *text, int64_t *ret)
 {
 	char *end;
@@ -163,6 +155,8 @@ static bool bad_value(const struct option *opt, const char *value, const char *w
 static bool set_option(struct options *o, const struct option *opt, const char *value, struct err *err)
 {
 	char *field = (char *)o + opt->at;
+	struct position position;
+	struct err ignored = ERR_INIT;
 	int64_t n;
 	switch (opt->kind) {
 	case TEXT:
@@ -207,8 +201,9 @@ static bool set_option(struct options *o, const struct option *opt, const char *
 		*(int64_t *)(void *)field = n;
 		return true;
 	case INSTANT:
-		if (!options_parse_time(value, time_now_ms(), &n))
-			return bad_value(opt, value, "beginning, end, now, -1h, or a time such as 2026-09-01T06:00Z", err);
+		if (!position_parse(value, strlen(value), &position, &ignored))
+			return bad_value(opt, value, "beginning, end, now, -1h, a time such as 2026-09-01T06:00Z, or offsets such as 0:100,1:5", err);
+		position_finish(&position);
 		*(const char **)(void *)field = value;
 		return true;
 	case MODE:

@@ -28,7 +28,7 @@ struct options {
 	const char **rest;                   /* operands after a subcommand */
 	size_t rest_n;
 	const char *mode;                    /* NULL = by isatty */
-	const char *from, *until;
+	const char *from, *until;             /* core/position.h */
 	int64_t limit;                       /* rows per statement, -1 = none */
 	int64_t timeout_ms;                  /* 0 = none */
 	int64_t max_bytes;                   /* 0 = none */
@@ -60,6 +60,5 @@ struct option_info {
 const struct option_info *options_info(int index);       /* NULL after the last */
 
 bool options_parse_bytes(const char *text, int64_t *ret);                 /* 10000, 64k, 10M, 1GiB */
-bool options_parse_time(const char *text, int64_t now_ms, int64_t *ret_ms);     /* --from / --until: TIME_NONE for beginning and end */
 
 #endif

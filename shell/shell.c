@@ -75,11 +75,11 @@ static void configure(struct shell *sh)
 {
 	const struct options *o = sh->options;
 	struct provider *p = session_provider(sh->session);
-	int64_t now = time_now_ms();
+	struct err checked = ERR_INIT;               /* by options_parse */
 	if (o->from)
-		options_parse_time(o->from, now, &p->from_ms);
+		position_parse(o->from, strlen(o->from), &p->from, &checked);
 	if (o->until)
-		options_parse_time(o->until, now, &p->until_ms);
+		position_parse(o->until, strlen(o->until), &p->until, &checked);
 	p->strict = o->strict;
 	p->write_allowed = o->write;
 	p->gap_policy = o->gap_policy;

@@ -395,6 +395,8 @@ void catalog_destroy(struct catalog *c)
 	free(c->confirmed);
 	catalog_clear_bad(c);
 	free(c->bad);
+	position_finish(&c->provider.from);
+	position_finish(&c->provider.until);
 	for (size_t i = 0; i < c->topic_config_n; i++) {
 		free(c->topic_configs[i].cluster);
 		free(c->topic_configs[i].topic);

@@ -206,5 +206,5 @@ static const struct provider_impl impl = {
 
 void catalog_impl_init(struct provider *p)
 {
-	*p = (struct provider){.impl = &impl, .last_error = ERR_INIT, .from_ms = TIME_NONE, .until_ms = TIME_NONE, .time_slack_ms = -1};
+	*p = (struct provider){.impl = &impl, .last_error = ERR_INIT, .time_slack_ms = -1};
 }

@@ -139,41 +139,43 @@ static void get_memory_limit(const struct catalog *c, struct buf *to)
 }
 #endif
 
-static bool bound(const char *name, const char *value, int64_t *ret, struct err *err)
+static bool bound(const char *name, const char *value, struct position *ret, struct err *err)
 {
-	if (strcasecmp(value, "none") == 0 || strcasecmp(value, "beginning") == 0 || strcasecmp(value, "end") == 0)
-		*ret = TIME_NONE;
-	else if (!time_parse_instant(value, strlen(value), time_now_ms(), ret))
-		return bad(name, value, "a time ('-1h', '2026-09-01T06:00Z') or none", err);
+	struct position p = {.kind = POSITION_NONE};
+	struct err ignored = ERR_INIT;
+	if (strcasecmp(value, "none") != 0 && !position_parse(value, strlen(value), &p, &ignored))
+		return bad(name, value, "a time ('-1h', '2026-09-01T06:00Z'), beginning, end, offsets ('0:100,1:5') or none", err);
+	position_finish(ret);
+	*ret = p;
 	return true;
 }
 
-static void add_bound(int64_t ms, struct buf *to)
+static void add_bound(const struct position *p, struct buf *to)
 {
-	char text[TIME_TEXT_MAX] = "none";
-	if (ms != TIME_NONE)
-		time_format(ms, text);
-	buf_adds(to, text);
+	char text[TIME_TEXT_MAX];
+	if (p->kind == POSITION_TIME)
+		time_format(p->ts_ms, text);
+	buf_adds(to, p->kind == POSITION_TIME ? text : p->kind ? p->text : "none");
 }
 
 static bool set_from(struct catalog *c, const char *value, struct err *err)
 {
-	return bound("from", value, &c->provider.from_ms, err);
+	return bound("from", value, &c->provider.from, err);
 }
 
 static void get_from(const struct catalog *c, struct buf *to)
 {
-	add_bound(c->provider.from_ms, to);
+	add_bound(&c->provider.from, to);
 }
 
 static bool set_until(struct catalog *c, const char *value, struct err *err)
 {
-	return bound("until", value, &c->provider.until_ms, err);
+	return bound("until", value, &c->provider.until, err);
 }
 
 static void get_until(const struct catalog *c, struct buf *to)
 {
-	add_bound(c->provider.until_ms, to);
+	add_bound(&c->provider.until, to);
 }
 
 static bool set_aggregate(struct catalog *c, const char *value, struct err *err)
@@ -192,7 +194,7 @@ static void get_aggregate(const struct catalog *c, struct buf *to)
 
 static const struct setting settings[] = {
 	{"aggregate", "auto | sqlite", "auto: GROUP BY over topics runs in weir's hash tables where it can; sqlite: always in SQLite's sorter", set_aggregate, get_aggregate},
-	{"from", "time | none", "read every topic from this time on (the broker's time index)", set_from, get_from},
+	{"from", "time | offsets | none", "read every topic from here on: a time (the broker's time index), beginning, or '0:100,1:5' for these partitions only", set_from, get_from},
 	{"max_message", "bytes", "a larger message comes without its value and with a row in weir_errors", set_max_message, get_max_message},
 #ifndef WEIR_EXTENSION
 	{"memory_limit", "bytes", "what SQLite may use for sorting and grouping; beyond it a query fails", set_memory_limit, get_memory_limit},
@@ -200,7 +202,7 @@ static const struct setting settings[] = {
 	{"on_gap", "fail | warn", "what to do when offsets vanish during a scan", set_on_gap, get_on_gap},
 	{"strict", "on | off", "the first message that cannot be decoded ends the query", set_strict, get_strict},
 	{"time_slack", "duration | none", "no record is out of time order by more than this: lets an upper bound on _ts end the scan", set_time_slack, get_time_slack},
-	{"until", "time | none", "read every topic up to this time", set_until, get_until},
+	{"until", "time | offsets | none", "read every topic up to here: a time, end, or '0:100,1:5'; a live query ends there", set_until, get_until},
 	{"write", "on | off", "INSERT into topics; asks once per topic", set_write, get_write},
 };
 

@@ -107,7 +107,7 @@ static bool start(struct table *t, const char *versions_name, struct follow **re
 	if (f->next)
 		f->next->prev = &f->next;
 	m->follows = f;
-	if (m->provider->until_ms == TIME_NONE && !open_source(f, bounds, err)) {
+	if (m->provider->until.kind == POSITION_NONE && !open_source(f, bounds, err)) {
 		follow_unref(f);
 		return false;
 	}

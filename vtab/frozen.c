@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "vtab/vtab.h"
 
 enum { POLL_MS = 100 };
 
@@ -112,25 +113,44 @@ static bool find_times(struct module *m, struct frozen *f, struct time_search *s
 	return ok;
 }
 
+static int64_t time_of(const struct position *p)
+{
+	return p->kind == POSITION_TIME ? p->ts_ms : TIME_NONE;
+}
+
+void vtab_tell_unknown_partition(struct provider *p, const char *topic, int32_t partition_n, const struct position *at, const char *option)
+{
+	int32_t partition = position_unknown_partition(at, partition_n);
+	if (partition < 0)
+		return;
+	char *text = xasprintf("%s names partition %d, which topic \"%s\" does not have: its last one is %d", option, partition, topic, partition_n - 1);
+	p->impl->notice(p, NOTICE_WARNING, text);
+	free(text);
+}
+
 static bool narrow_by_options(struct module *m, struct frozen *f, struct err *err)
 {
 	struct provider *p = m->provider;
 	size_t n = (size_t)f->info.partition_n;
-	if (p->from_ms == TIME_NONE && p->until_ms == TIME_NONE)
+	if (p->from.kind == POSITION_NONE && p->until.kind == POSITION_NONE)
 		return true;
 	int64_t *at = xreallocarray(NULL, 2 * n, sizeof *at);
 	for (size_t i = 0; i < n; i++)
 		at[i] = at[n + i] = f->bounds[i].end;
-	struct time_search search = {.from_ms = p->from_ms, .until_ms = p->until_ms, .from = at, .until = at + n, .bounds = f->bounds};
-	bool ok = find_times(m, f, &search, err);
+	struct time_search search = {.from_ms = time_of(&p->from), .until_ms = time_of(&p->until), .from = at, .until = at + n, .bounds = f->bounds};
+	bool timed = search.from_ms != TIME_NONE || search.until_ms != TIME_NONE;
+	bool ok = !timed || find_times(m, f, &search, err);
 	for (size_t i = 0; ok && i < n; i++) {
 		struct partition_bounds *b = &f->bounds[i];
-		if (p->until_ms != TIME_NONE && at[n + i] < b->end)
-			b->end = at[n + i];
-		if (p->from_ms != TIME_NONE && at[i] > b->low)
-			b->low = at[i];
+		int64_t start = p->from.kind ? position_start(&p->from, b->partition, b->low, b->end, at[i]) : b->low;
+		int64_t stop = p->until.kind ? position_stop(&p->until, b->partition, b->low, b->end, at[n + i]) : b->end;
+		if (stop < b->end)
+			b->end = stop > b->low ? stop : b->low;
+		b->low = start < b->end ? start : b->end;
 	}
 	free(at);
+	vtab_tell_unknown_partition(p, f->topic, f->info.partition_n, &p->from, "--from");
+	vtab_tell_unknown_partition(p, f->topic, f->info.partition_n, &p->until, "--until");
 	return ok;
 }
 

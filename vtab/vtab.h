@@ -40,4 +40,7 @@ struct scan_plan_list {
 void vtab_collect_plans(sqlite3 *db, struct scan_plan_list *list);
 void scan_plan_list_finish(struct scan_plan_list *list);
 
+/* A notice, where --from or --until (the option's name) lists a partition that the topic does not have. */
+void vtab_tell_unknown_partition(struct provider *p, const char *topic, int32_t partition_n, const struct position *at, const char *option);
+
 #endif

@@ -1,18 +1,10 @@
 /* sql/live/emit.h */
 #include "sql/live/emit.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
 #include "core/time.h"
-
-void position_finish(struct position *p)
-{
-	free(p->offsets);
-	free(p->text);
-	*p = (struct position){0};
-}
 
 void emit_finish(struct emit *e)
 {
@@ -20,58 +12,6 @@ void emit_finish(struct emit *e)
 	position_finish(&e->until);
 	free(e->errors_to);
 	*e = (struct emit){0};
-}
-
-/* '0:100,1:5' */
-static bool parse_offsets(const char *text, size_t len, struct position *ret)
-{
-	char *copy = xstrndup(text, len), *p = copy;
-	bool ok = true;
-	while (ok && *p) {
-		char *end = NULL;
-		errno = 0;
-		long partition = strtol(p, &end, 10);
-		ok = end != p && *end == ':' && partition >= 0 && partition <= INT32_MAX && !errno;
-		if (!ok)
-			break;
-		p = end + 1;
-		long long offset = strtoll(p, &end, 10);
-		ok = end != p && offset >= 0 && !errno && (*end == ',' || *end == 0);
-		if (!ok)
-			break;
-		ret->offsets = xreallocarray(ret->offsets, ret->offset_n + 1, sizeof *ret->offsets);
-		ret->offsets[ret->offset_n++] = (struct position_offset){(int32_t)partition, offset};
-		p = *end ? end + 1 : end;
-		p += strspn(p, " ");
-	}
-	ok = ok && ret->offset_n > 0;
-	free(copy);
-	return ok;
-}
-
-bool position_parse(const char *text, size_t len, struct position *ret, struct err *err)
-{
-	static const struct {
-		const char *word;
-		enum position_kind kind;
-	} words[] = {{"beginning", POSITION_BEGINNING}, {"earliest", POSITION_BEGINNING}, {"now", POSITION_END}, {"end", POSITION_END}, {"latest", POSITION_END}};
-	struct position p = {.kind = POSITION_NONE};
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (strlen(words[i].word) == len && strncasecmp(text, words[i].word, len) == 0)
-			p.kind = words[i].kind;
-	if (p.kind == POSITION_NONE && parse_offsets(text, len, &p))
-		p.kind = POSITION_OFFSETS;
-	else if (p.kind == POSITION_NONE && time_parse_instant(text, len, time_now_ms(), &p.ts_ms))
-		p.kind = POSITION_TIME;
-	if (p.kind == POSITION_NONE) {
-		err_set(err, ERR_SQL, "\"%.*s\" is no position in a topic", (int)(len < 80 ? len : 80), text);
-		err_hint(err, "BEGINNING, NOW, END, a time ('-1h', '2026-09-01T06:00Z'), or OFFSETS '0:100,1:5'");
-		position_finish(&p);
-		return false;
-	}
-	p.text = xstrndup(text, len);
-	*ret = p;
-	return true;
 }
 
 static bool position_clause(struct parse *p, struct position *ret, struct err *err)

@@ -3,23 +3,10 @@
 #ifndef WEIR_SQL_LIVE_EMIT_H
 #define WEIR_SQL_LIVE_EMIT_H
 
+#include "core/position.h"
 #include "sql/parse.h"
 
 enum emit_kind { EMIT_NONE, EMIT_CHANGES, EMIT_FINAL, EMIT_EVERY };
-enum position_kind { POSITION_NONE, POSITION_BEGINNING, POSITION_END, POSITION_TIME, POSITION_OFFSETS };
-
-struct position_offset {
-	int32_t partition;
-	int64_t offset;
-};
-
-struct position {
-	enum position_kind kind;
-	int64_t ts_ms;                       /* POSITION_TIME */
-	struct position_offset *offsets;     /* POSITION_OFFSETS; owned */
-	size_t offset_n;
-	char *text;                          /* as the user wrote it, for messages; owned */
-};
 
 struct emit {
 	enum emit_kind kind;
@@ -36,8 +23,5 @@ enum { EMIT_IDLE_MS = 30000, EMIT_CHANGES_GRACE_MS = 24 * 3600 * 1000, EMIT_SKEW
 /* Parses text[at, to): EMIT and what follows it, or only the clauses behind it (SELECT .. GRACE '10s'). false: ERR_SQL with sql_offset. */
 bool emit_parse(const char *text, size_t at, size_t to, struct emit *ret, struct err *err);
 void emit_finish(struct emit *e);
-/* The value of --from, --until, FROM, UNTIL. */
-bool position_parse(const char *text, size_t len, struct position *ret, struct err *err);
-void position_finish(struct position *p);
 
 #endif

@@ -9,21 +9,12 @@ enum {
 	CHUNK_BATCHES = 8,                   /* at most so many batches at once: a first result is not kept waiting */
 };
 
-static bool position_of(struct provider *p, const struct position *given, int64_t option_ms, struct position *ret)
-{
-	*ret = *given;
-	if (given->kind == POSITION_NONE && option_ms != TIME_NONE)
-		*ret = (struct position){.kind = POSITION_TIME, .ts_ms = option_ms};
-	return true;
-}
-
 bool live_open_inputs(struct live *l, struct err *err)
 {
 	struct provider *p = &l->s->catalog->provider;
-	struct position from, until;
+	/* Shallow copies: what the statement says, else the option. */
+	struct position from = l->emit.from.kind ? l->emit.from : p->from, until = l->emit.until.kind ? l->emit.until : p->until;
 	int64_t now = time_mono_ms();
-	position_of(p, &l->emit.from, p->from_ms, &from);
-	position_of(p, &l->emit.until, p->until_ms, &until);
 	if (l->emit.kind == EMIT_NONE) {             /* a bounded statement with GRACE */
 		if (from.kind == POSITION_NONE)
 			from.kind = POSITION_BEGINNING;

@@ -5,38 +5,7 @@
 #include "core/alloc.h"
 #include "core/time.h"
 #include "sql/live/shared_source.h"
-
-static int64_t offset_listed(const struct position *p, int32_t partition)
-{
-	for (size_t i = 0; i < p->offset_n; i++)
-		if (p->offsets[i].partition == partition)
-			return p->offsets[i].offset;
-	return -1;
-}
-
-static int64_t within(int64_t v, int64_t low, int64_t end)
-{
-	return v < low ? low : v > end ? end : v;
-}
-
-/* offsets: what topic_offsets_at said, NULL where it cannot be asked. */
-static int64_t resolve(const struct position *p, const struct partition_bounds *b, const int64_t *offsets, int32_t partition, bool is_from)
-{
-	switch (p->kind) {
-	case POSITION_BEGINNING:
-		return b->low;
-	case POSITION_TIME:
-		return offsets ? within(offsets[partition], b->low, b->end) : is_from ? b->low : b->end;
-	case POSITION_OFFSETS: {
-		int64_t listed = offset_listed(p, partition);
-		return listed < 0 ? b->end : is_from ? within(listed, b->low, INT64_MAX) : listed;
-	}
-	case POSITION_END:
-	case POSITION_NONE:
-		break;
-	}
-	return b->end;
-}
+#include "vtab/vtab.h"
 
 static bool ask_times(struct live_input *in, const struct position *p, const struct topic_info *info, int64_t **ret, struct err *err)
 {
@@ -53,17 +22,20 @@ static bool find_parts(struct live_input *in, const struct position *from, const
 	struct topic_info info = {0};
 	if (!p->impl->topic_info(p, in->stream->cluster, in->stream->topic, 0, &info, err))
 		return false;
+	vtab_tell_unknown_partition(p, in->stream->topic, info.partition_n, from, "FROM");
+	vtab_tell_unknown_partition(p, in->stream->topic, info.partition_n, until, "UNTIL");
 	struct partition_bounds *bounds = xcalloc((size_t)info.partition_n + 1, sizeof *bounds);
 	int64_t *starts = NULL, *ends = NULL;
 	bool ok = p->impl->topic_bounds(p, in->stream->cluster, in->stream->topic, info.partition_n, bounds, err) && ask_times(in, from, &info, &starts, err) && ask_times(in, until, &info, &ends, err);
 	in->parts = xcalloc((size_t)info.partition_n + 1, sizeof *in->parts);
 	for (int32_t i = 0; ok && i < info.partition_n; i++) {
 		struct input_part *part = &in->parts[in->part_n];
-		if (from->kind == POSITION_OFFSETS && offset_listed(from, i) < 0)
+		if (from->kind == POSITION_OFFSETS && position_offset_of(from, i) < 0)
 			continue;                    /* only what is listed is read */
 		*part = (struct input_part){.partition = bounds[i].partition, .skip_before_ms = TIME_NONE, .stop_at_ms = TIME_NONE};
-		part->start = part->next = resolve(from, &bounds[i], starts, i, true);
-		part->end = until->kind == POSITION_NONE ? SCAN_END_NEVER : resolve(until, &bounds[i], ends, i, false);
+		int64_t low = bounds[i].low, end = bounds[i].end;
+		part->start = part->next = position_start(from, i, low, end, starts ? starts[i] : low);
+		part->end = until->kind == POSITION_NONE ? SCAN_END_NEVER : position_stop(until, i, low, end, ends ? ends[i] : end);
 		if (from->kind == POSITION_TIME && !info.time_seek)
 			part->skip_before_ms = from->ts_ms;
 		if (until->kind == POSITION_TIME && !info.time_seek)

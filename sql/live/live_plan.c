@@ -334,7 +334,7 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 		l->why = "its aggregates have partial states";
 		if (l->view && (!span_empty(sel->limit) || l->emit.limit >= 0))
 			return not_live(err, "LIMIT in a materialized view", "the query that reads the view may have one");
-		if (!l->windowed && l->emit.kind == EMIT_FINAL && l->emit.until.kind == POSITION_NONE && l->s->catalog->provider.until_ms == TIME_NONE)
+		if (!l->windowed && l->emit.kind == EMIT_FINAL && l->emit.until.kind == POSITION_NONE && l->s->catalog->provider.until.kind == POSITION_NONE)
 			return not_live(err, "EMIT FINAL without a window has no moment at which a group is final", "group by window_start over tumble(..), or EMIT CHANGES, or say UNTIL");
 		return true;
 	}
@@ -390,7 +390,7 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		l->emit.from.kind = POSITION_BEGINNING;
 	bool ok = take_from(l, &sel, &c, err) && choose(l, &sel, &c, err);
 	if (ok) {
-		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until_ms != TIME_NONE;
+		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until.kind != POSITION_NONE;
 		/* A recorded range gives the same rows however fast it is read: silence means nothing in it. */
 		int64_t idle = l->emit.idle_ms >= 0 ? l->emit.idle_ms : bounded ? INT64_MAX : EMIT_IDLE_MS;
 		if (l->join && l->emit.grace_ms < 0)

@@ -296,7 +296,7 @@ static bool make_store(struct session *s, struct time_joins *j, const struct buf
 	char *plain = xasprintf("weir_feed_%d", ++s->feed_n), *feed = xasprintf("temp.\"%s\"", plain);
 	*w = (struct followed){.stream = stream_copy(f->stream)};
 	j->followed_n++;
-	bool recorded = s->catalog->provider.until_ms != TIME_NONE;
+	bool recorded = s->catalog->provider.until.kind != POSITION_NONE;
 	bool ok = feed_table_create(s->db, plain, w->stream, &w->feed, err) && live_input_open(&w->input, &s->catalog->provider, w->stream, &beginning, recorded ? &end : &never, NULL, err);
 	def.source = feed;
 	def.stream = w->stream;

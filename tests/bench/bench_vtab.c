@@ -114,7 +114,7 @@ int main(int argc, char **argv)
 		"SELECT count(*) FROM t WHERE _key = 'press-07'",
 	};
 	struct cancel cancel = {0};
-	struct provider p = {.impl = &impl, .cancel = &cancel, .from_ms = TIME_NONE, .until_ms = TIME_NONE, .time_slack_ms = -1, .statement_n = 1};
+	struct provider p = {.impl = &impl, .cancel = &cancel, .time_slack_ms = -1, .statement_n = 1};
 	struct err err = ERR_INIT;
 	sqlite3 *db = NULL;
 	if (argc > 1)

@@ -10,6 +10,7 @@
 #include "core/err.h"
 #include "core/hash.h"
 #include "core/headers.h"
+#include "core/position.h"
 #include "core/schema.h"
 #include "core/time.h"
 #include "core/utf8.h"
@@ -209,12 +210,54 @@ static void test_schema(void **state)
 	assert_int_equal(column_type_parse("double precision"), COLUMN_REAL);
 }
 
+static void test_position(void **state)
+{
+	static const struct {
+		const char *text;
+		enum position_kind kind;
+	} good[] = {{"beginning", POSITION_BEGINNING}, {"EARLIEST", POSITION_BEGINNING}, {"end", POSITION_END}, {"now", POSITION_END}, {"-1h", POSITION_TIME},
+		{"2026-09-01T06:00Z", POSITION_TIME}, {"0:100,1:5", POSITION_OFFSETS}, {"offsets 0:100, 1:5", POSITION_OFFSETS}, {"OFFSETS 3:0", POSITION_OFFSETS}};
+	static const char *const bad[] = {"", "whenever", "0:", ":1", "0:1,", "0:1;1:2", "-1:5", "0:-5", "0:99999999999999999999", "99999999999:1", "offsets", "offsets 1"};
+	struct err err = ERR_INIT;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		struct position p;
+		assert_true(position_parse(good[i].text, strlen(good[i].text), &p, &err));
+		assert_int_equal(p.kind, good[i].kind);
+		position_finish(&p);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct position p;
+		assert_false(position_parse(bad[i], strlen(bad[i]), &p, &err));
+		err_clear(&err);
+	}
+	/* A partition that holds [10, 50). */
+	struct position p;
+	assert_true(position_parse("0:20,2:5,3:70", 13, &p, &err));
+	assert_int_equal(position_start(&p, 0, 10, 50, 0), 20);
+	assert_int_equal(position_start(&p, 1, 10, 50, 0), 50);      /* not listed: not read */
+	assert_int_equal(position_start(&p, 2, 10, 50, 0), 10);
+	assert_int_equal(position_start(&p, 3, 10, 50, 0), 70);
+	assert_int_equal(position_stop(&p, 0, 10, 50, 0), 20);
+	assert_int_equal(position_stop(&p, 1, 10, 50, 0), 50);       /* not listed: to its end */
+	assert_int_equal(position_unknown_partition(&p, 4), -1);
+	assert_int_equal(position_unknown_partition(&p, 3), 3);
+	position_finish(&p);
+	struct position at = {.kind = POSITION_TIME}, first = {.kind = POSITION_BEGINNING}, last = {.kind = POSITION_END};
+	assert_int_equal(position_start(&at, 0, 10, 50, 30), 30);
+	assert_int_equal(position_start(&at, 0, 10, 50, 3), 10);
+	assert_int_equal(position_stop(&at, 0, 10, 50, 80), 50);
+	assert_int_equal(position_start(&first, 0, 10, 50, 30), 10);
+	assert_int_equal(position_stop(&first, 0, 10, 50, 30), 10);
+	assert_int_equal(position_start(&last, 0, 10, 50, 30), 50);
+	assert_int_equal(position_stop(&last, 0, 10, 50, 30), 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_time_iso), cmocka_unit_test(test_time_format), cmocka_unit_test(test_time_duration), cmocka_unit_test(test_time_instant),
 		cmocka_unit_test(test_hash), cmocka_unit_test(test_utf8), cmocka_unit_test(test_batch), cmocka_unit_test(test_headers), cmocka_unit_test(test_err),
-		cmocka_unit_test(test_schema),
+		cmocka_unit_test(test_schema), cmocka_unit_test(test_position),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -215,7 +215,7 @@ static bool fake_open(void *arg, bool live, struct mount_access **ret, struct er
 	(void)arg, (void)live, (void)err;
 	a->base.impl = &fake_access_impl;
 	a->base.provider = &a->provider;
-	a->provider = (struct provider){.impl = &fake_provider_impl, .cancel = &a->cancel, .from_ms = TIME_NONE, .until_ms = TIME_NONE};
+	a->provider = (struct provider){.impl = &fake_provider_impl, .cancel = &a->cancel};
 	*ret = &a->base;
 	return true;
 }

@@ -170,9 +170,6 @@ static void test_sizes(void **state)
 	assert_false(options_parse_bytes("", &v));
 	assert_false(options_parse_bytes("-1", &v));
 	assert_false(options_parse_bytes("1x", &v));
-	assert_true(options_parse_time("beginning", 0, &v) && v == TIME_NONE);
-	assert_true(options_parse_time("-1h", 3600000, &v) && v == 0);
-	assert_false(options_parse_time("whenever", 0, &v));
 }
 
 int main(void)

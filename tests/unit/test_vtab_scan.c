@@ -79,13 +79,13 @@ static void test_times(void **state)
 	assert_non_null(strstr(fake->provider.last_error.hint, "ts('2026-01-01')"));
 	free(got);
 	expect_read("SELECT count(*) FROM lines WHERE _ts >= '95000'", "14", 14);
-	fake->provider.from_ms = 95000;
-	fake->provider.until_ms = 97000;
+	fake->provider.from = (struct position){.kind = POSITION_TIME, .ts_ms = 95000};
+	fake->provider.until = (struct position){.kind = POSITION_TIME, .ts_ms = 97000};
 	expect_read("SELECT count(*) FROM lines", "6", 6);
 	fake->topics[0].info.time_seek = false;
 	expect("SELECT count(*) FROM lines", "6");
 	fake->topics[0].info.time_seek = true;
-	fake->provider.from_ms = fake->provider.until_ms = TIME_NONE;
+	fake->provider.from = fake->provider.until = (struct position){.kind = POSITION_NONE};
 }
 
 static void test_order(void **state)
@@ -320,12 +320,12 @@ static void test_property(void **state)
 	run("CREATE VIRTUAL TABLE r USING kafka('random', format = 'json', line TEXT, n, x INTEGER FROM '$.deep.x', kk TEXT FROM KEY, k FROM KEY)");
 	compare("r", reference, 2500, "plain");
 	/* A range of the command, with and without the broker's time index. */
-	fake->provider.from_ms = 1100;
-	fake->provider.until_ms = 1500;
+	fake->provider.from = (struct position){.kind = POSITION_TIME, .ts_ms = 1100};
+	fake->provider.until = (struct position){.kind = POSITION_TIME, .ts_ms = 1500};
 	compare("r", reference, 500, "from and until");
 	fake_topic_find(fake, "random")->info.time_seek = false;
 	compare("r", reference, 500, "from and until without time index");
-	fake->provider.from_ms = fake->provider.until_ms = TIME_NONE;
+	fake->provider.from = fake->provider.until = (struct position){.kind = POSITION_NONE};
 	compare("r", reference, 500, "without time index");
 	fake_topic_find(fake, "random")->info.time_seek = true;
 	/* Times are at most 60 ms out of order. */

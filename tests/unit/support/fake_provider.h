@@ -347,7 +347,6 @@ static struct fake *fake_create(void)
 	struct fake *f = xcalloc(1, sizeof *f);
 	f->provider.impl = &fake_impl;
 	f->provider.cancel = &f->cancel;
-	f->provider.from_ms = f->provider.until_ms = TIME_NONE;
 	f->provider.time_slack_ms = -1;
 	f->provider.last_error = (struct err)ERR_INIT;
 	f->pool = batch_pool_create(4096, 1 << 18, 8);
