@@ -42,7 +42,7 @@ bool scan_explain(struct scan *s, struct table *t, struct scan_plan_list *list, 
 		plan->bounds[i] = (struct scan_range){b->partition, b->low, b->end};
 		message_n += s->ranges[i].end - s->ranges[i].start;
 	}
-	double average = message_n > 0 ? sample_message_bytes(t->module, f) : 0;
+	double average = list->no_bytes ? -1 : message_n > 0 ? sample_message_bytes(t->module, f) : 0;
 	if (average >= 0)
 		plan->bytes_estimate = (int64_t)(average * (double)message_n);
 	plan->pushed = buf_take(&s->pushed);

@@ -35,6 +35,7 @@ struct scan_plan {
 struct scan_plan_list {
 	struct scan_plan *plans;
 	size_t n;
+	bool no_bytes;                       /* asked for: bytes_estimate stays -1, so that nothing at all is read */
 };
 /* While *list is set, xFilter of every topic table appends its plan and reads nothing (the scan is empty). NULL = read as usual. */
 void vtab_collect_plans(sqlite3 *db, struct scan_plan_list *list);
