@@ -1,4 +1,4 @@
-/* The open statement: \g \gx \gset \watch \p \r \w \e \s */
+/* The open statement: \g \gx \plot \gset \watch \p \r \w \e \s */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -13,6 +13,7 @@
 #include "core/time.h"
 #include "shell/command.h"
 #include "shell/history.h"
+#include "shell/print_impls.h"
 
 bool command_run_buffer(struct command_call *c, struct err *err)
 {
@@ -49,6 +50,12 @@ bool cmd_go(struct command_call *c, struct err *err)
 bool cmd_gx(struct command_call *c, struct err *err)
 {
 	c->sh->once_expanded = true;
+	return cmd_go(c, err);
+}
+
+bool cmd_plot(struct command_call *c, struct err *err)
+{
+	c->sh->once_mode = &print_plot;
 	return cmd_go(c, err);
 }
 

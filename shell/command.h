@@ -53,7 +53,7 @@ bool command_run_buffer(struct command_call *c, struct err *err);
 COMMAND(help); COMMAND(sql_help); COMMAND(quit); COMMAND(errverbose); COMMAND(tour);
 COMMAND(describe); COMMAND(list_topics); COMMAND(list_views); COMMAND(list_indexes); COMMAND(list_functions); COMMAND(list_clusters); COMMAND(connect); COMMAND(conninfo);
 COMMAND(tables); COMMAND(schema); COMMAND(databases); COMMAND(indexes); COMMAND(dump);
-COMMAND(go); COMMAND(gx); COMMAND(gset); COMMAND(watch); COMMAND(print_buffer); COMMAND(reset_buffer); COMMAND(write_buffer); COMMAND(edit); COMMAND(history);
+COMMAND(go); COMMAND(gx); COMMAND(plot); COMMAND(gset); COMMAND(watch); COMMAND(print_buffer); COMMAND(reset_buffer); COMMAND(write_buffer); COMMAND(edit); COMMAND(history);
 COMMAND(expanded); COMMAND(tuples_only); COMMAND(unaligned); COMMAND(field_separator); COMMAND(html); COMMAND(pset); COMMAND(mode); COMMAND(headers); COMMAND(width);
 COMMAND(nullvalue); COMMAND(separator); COMMAND(timestamps); COMMAND(timing); COMMAND(stats); COMMAND(rewrite); COMMAND(changes); COMMAND(eqp); COMMAND(echo_mode); COMMAND(bail);
 COMMAND(show); COMMAND(prompt_text); COMMAND(pager);

@@ -29,6 +29,7 @@ const struct command command_table[] = {
 
 	{'\\', "g", NULL, "[FILE|\\|COMMAND]", "run the statement", BUFFER, cmd_go, CMD_BUFFER, COMPLETE_FILE},
 	{'\\', "gx", NULL, "[FILE|\\|COMMAND]", "run it, expanded output", BUFFER, cmd_gx, CMD_BUFFER, COMPLETE_FILE},
+	{'\\', "plot", NULL, "[FILE|\\|COMMAND]", "run it, draw a chart of the result", BUFFER, cmd_plot, CMD_BUFFER, COMPLETE_FILE},
 	{'\\', "gset", NULL, "[PREFIX]", "run it, put its one row into variables", BUFFER, cmd_gset, CMD_BUFFER, COMPLETE_NONE},
 	{'\\', "watch", NULL, "[SECONDS] [COUNT]", "run it again and again", BUFFER, cmd_watch, CMD_BUFFER, COMPLETE_NONE},
 	{'\\', "p", "print", "", "show the statement", BUFFER, cmd_print_buffer, CMD_BUFFER, COMPLETE_NONE},
@@ -51,7 +52,7 @@ const struct command command_table[] = {
 	{'.', "databases", NULL, "", "attached database files", LOOK, cmd_databases, 0, COMPLETE_NONE},
 	{'.', "dump", NULL, "[PATTERN]", "the database as SQL", LOOK, cmd_dump, 0, COMPLETE_NAME},
 
-	{'.', "mode", NULL, "MODE [TABLE]", "box table column line expanded csv tsv json ndjson markdown html insert list quote raw", FORM, cmd_mode, 0, COMPLETE_MODE},
+	{'.', "mode", NULL, "MODE [TABLE]", "box table column line expanded csv tsv json ndjson markdown html insert list quote raw plot", FORM, cmd_mode, 0, COMPLETE_MODE},
 	{'\\', "x", NULL, "[on|off|auto]", "one value a line", FORM, cmd_expanded, 0, COMPLETE_ON_OFF},
 	{'\\', "t", NULL, "[on|off]", "rows only: no header", FORM, cmd_tuples_only, 0, COMPLETE_ON_OFF},
 	{'\\', "a", NULL, "", "between a table and plain values with |", FORM, cmd_unaligned, 0, COMPLETE_NONE},

@@ -29,7 +29,7 @@ static const struct option table[] = {
 	{{"command", "SQL", "run SQL or a backslash or dot command; may be repeated and mixed with -f", 'c'}, ITEM_SQL, AT(items)},
 	{{"file", "FILE", "run a script; - is standard input", 'f'}, ITEM_FILE, AT(items)},
 	{{"variable", "NAME=VALUE", "set a variable, used as :NAME, :'NAME', :\"NAME\"", 'v'}, VARIABLE, AT(variables)},
-	{{"mode", "MODE", "box table column line expanded csv tsv json ndjson markdown html insert list quote raw", 'm'}, MODE, AT(mode)},
+	{{"mode", "MODE", "box table column line expanded csv tsv json ndjson markdown html insert list quote raw plot", 'm'}, MODE, AT(mode)},
 	{{"from", "WHEN", "read every topic from here: beginning, now, -1h, 2026-09-01T06:00Z, or partition:offset, .. as 0:100,1:5", 0}, INSTANT, AT(from)},
 	{{"until", "WHEN", "read every topic up to here (as --from, or end); a live query ends there", 0}, INSTANT, AT(until)},
 	{{"limit", "N", "at most N rows of each statement", 'n'}, COUNT, AT(limit)},

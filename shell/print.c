@@ -10,7 +10,7 @@
 
 const struct print_impl *const print_modes[] = {
 	&print_box, &print_table, &print_column, &print_line, &print_expanded, &print_csv, &print_tsv, &print_json, &print_ndjson, &print_markdown,
-	&print_html, &print_insert, &print_list, &print_quote, &print_raw, NULL,
+	&print_html, &print_insert, &print_list, &print_quote, &print_raw, &print_plot, NULL,
 };
 
 const struct print_impl *print_mode_find(const char *name)

@@ -76,6 +76,7 @@ struct print {
 	int screen_columns;
 	struct buf scratch;
 	struct page *page;                   /* of the modes with columns */
+	struct plot *plot;                   /* of mode plot */
 };
 
 struct print_impl {

@@ -393,20 +393,24 @@ static bool check_output(struct shell *sh, const struct origin *at)
 	return false;
 }
 
-static void end_one_shots(struct shell *sh, enum print_expanded expanded)
+static void end_one_shots(struct shell *sh, enum print_expanded expanded, const struct print_impl *mode)
 {
 	sh->print.expanded = expanded;
 	sh->once_expanded = false;
+	sh->print.mode = mode;
+	sh->once_mode = NULL;
 	free(sh->gset_prefix);
 	sh->gset_prefix = NULL;
 	if (sh->redirected && sh->redirect_once)
 		shell_close_redirect(sh);
 }
 
-static void prepare_expanded(struct shell *sh)
+static void prepare_one_shots(struct shell *sh)
 {
 	if (sh->once_expanded)
 		sh->print.expanded = EXPANDED_ON;
+	if (sh->once_mode)
+		sh->print.mode = sh->once_mode;
 }
 
 static struct origin advance(const struct origin *at, const char *sql, size_t n)
@@ -482,7 +486,8 @@ bool shell_run_sql(struct shell *sh, const char *sql, size_t len, const struct o
 	size_t done = 0;
 	bool ok = true;
 	enum print_expanded expanded = sh->print.expanded;
-	prepare_expanded(sh);
+	const struct print_impl *mode = sh->print.mode;
+	prepare_one_shots(sh);
 	if (sh->interactive)
 		signals_forget();
 	while (done < len && !sh->quit && !sh->fatal) {
@@ -499,7 +504,7 @@ bool shell_run_sql(struct shell *sh, const char *sql, size_t len, const struct o
 		if (signals_last() && !sh->interactive)
 			break;
 	}
-	end_one_shots(sh, expanded);
+	end_one_shots(sh, expanded, mode);
 	return ok;
 }
 

@@ -51,6 +51,7 @@ struct shell {
 
 	/* One-shot changes for the next statement */
 	bool once_expanded;                  /* \gx */
+	const struct print_impl *once_mode;  /* \plot; NULL = print.mode */
 	char *gset_prefix;                   /* \gset; NULL = print */
 
 	struct err last_error;               /* \errverbose */

@@ -234,6 +234,31 @@ static void call_regexp(sqlite3_context *context, int n, sqlite3_value **args)
 		sqlite3_set_auxdata(context, 0, made, (void (*)(void *))regexp_destroy);
 }
 
+/* Eighths of a character: U+2588 and its left parts. */
+static void call_bar(sqlite3_context *context, int n, sqlite3_value **args)
+{
+	enum { WIDTH = 20, WIDTH_MAX = 1000 };
+	int type = sqlite3_value_numeric_type(args[0]), max_type = sqlite3_value_numeric_type(args[1]);
+	double v = sqlite3_value_double(args[0]), max = sqlite3_value_double(args[1]);
+	int width = n > 2 ? sqlite3_value_int(args[2]) : WIDTH;
+	if (width < 1 || width > WIDTH_MAX) {
+		sqlite3_result_error(context, "bar(x, max, width): width is a whole number from 1 to 1000", -1);
+		return;
+	}
+	if ((type != SQLITE_INTEGER && type != SQLITE_FLOAT) || (max_type != SQLITE_INTEGER && max_type != SQLITE_FLOAT) || !(max > 0))
+		return;
+	double share = v / max;
+	int eighth_n = share >= 1 ? width * 8 : share > 0 ? (int)(share * width * 8 + 0.5) : 0;
+	char text[WIDTH_MAX * 3 + 4];
+	size_t len = 0;
+	for (int i = 0; i < eighth_n; i += 8) {
+		memcpy(text + len, "\xe2\x96", 2);
+		text[len + 2] = (char)(0x88 + (eighth_n - i < 8 ? 8 - (eighth_n - i) : 0));
+		len += 3;
+	}
+	sqlite3_result_text(context, text, (int)len, SQLITE_TRANSIENT);
+}
+
 static void call_version(sqlite3_context *context, int n, sqlite3_value **args)
 {
 	(void)n, (void)args;
@@ -249,6 +274,7 @@ static const struct function_info functions[] = {
 	{"duration_text", 1, 1, "duration_text(ms) -> TEXT", "a duration for people: 950ms, 12.3s, 2h 03m", call_duration_text},
 	{"header", 2, 2, "header(_headers, name) -> TEXT", "value of a message header; the last one if the name repeats, NULL if there is none", call_header},
 	{"regexp", 2, 2, "regexp(pattern, text) -> INTEGER", "1 if the POSIX extended regular expression matches; also: text REGEXP pattern. \\d \\w \\s and a leading (?i) work", call_regexp},
+	{"bar", 2, 3, "bar(x, max [, width]) -> TEXT", "x as a bar whose full length, 20 characters unless told, is max", call_bar},
 	{"weir_event_time", 1, 1, "weir_event_time(x) -> INTEGER", "what windows take as event time of a value: ms as they are, ISO text as ms, NULL for anything else", call_event_time},
 	{"weir_version", 0, 0, "weir_version() -> TEXT", "weir's version", call_version},
 };

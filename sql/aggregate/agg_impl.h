@@ -126,6 +126,6 @@ static inline bool agg_count_sane(int64_t n)
 	}
 
 /* Each file's table; NULL name at its end. */
-extern const struct aggregate agg_basic[], agg_order[], agg_stats[], agg_quantiles[], agg_sets[], agg_time[];
+extern const struct aggregate agg_basic[], agg_order[], agg_stats[], agg_quantiles[], agg_sets[], agg_spark[], agg_time[];
 
 #endif

@@ -6,7 +6,7 @@
 #include "sql/aggregate/agg_impl.h"
 #include "sql/aggregate/aggregate_sqlite.h"
 
-static const struct aggregate *const tables[] = {agg_basic, agg_order, agg_quantiles, agg_sets, agg_stats, agg_time};
+static const struct aggregate *const tables[] = {agg_basic, agg_order, agg_quantiles, agg_sets, agg_spark, agg_stats, agg_time};
 
 const struct aggregate *aggregate_find(const char *name, size_t name_len, int n)
 {
