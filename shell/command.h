@@ -57,7 +57,7 @@ COMMAND(go); COMMAND(gx); COMMAND(plot); COMMAND(gset); COMMAND(watch); COMMAND(
 COMMAND(expanded); COMMAND(tuples_only); COMMAND(unaligned); COMMAND(field_separator); COMMAND(html); COMMAND(pset); COMMAND(mode); COMMAND(headers); COMMAND(width);
 COMMAND(nullvalue); COMMAND(separator); COMMAND(timestamps); COMMAND(timing); COMMAND(stats); COMMAND(rewrite); COMMAND(changes); COMMAND(eqp); COMMAND(echo_mode); COMMAND(bail);
 COMMAND(show); COMMAND(prompt_text); COMMAND(pager);
-COMMAND(output); COMMAND(once); COMMAND(include); COMMAND(include_relative); COMMAND(open); COMMAND(import); COMMAND(copy); COMMAND(backup); COMMAND(cd); COMMAND(shell);
+COMMAND(output); COMMAND(once); COMMAND(include); COMMAND(include_relative); COMMAND(open); COMMAND(import); COMMAND(copy); COMMAND(backup); COMMAND(cd); COMMAND(shell); COMMAND(mount); COMMAND(umount);
 COMMAND(set); COMMAND(unset); COMMAND(echo); COMMAND(qecho); COMMAND(warn); COMMAND(if); COMMAND(elif); COMMAND(else); COMMAND(endif); COMMAND(assert);
 #undef COMMAND
 

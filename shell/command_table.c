@@ -76,6 +76,8 @@ const struct command command_table[] = {
 	{'.', "import", NULL, "[--csv|--tsv] [--skip N] FILE TABLE", "rows of a CSV or TSV file into a table or stream", FILES, cmd_import, CMD_UNSAFE, COMPLETE_FILE},
 	{'\\', "copy", NULL, "TABLE|(QUERY) TO|FROM FILE [csv|tsv|json..]", "to or from a file", FILES, cmd_copy, CMD_RAW | CMD_UNSAFE, COMPLETE_FILE},
 	{'\\', "cd", NULL, "[DIR]", "change the directory", FILES, cmd_cd, CMD_UNSAFE, COMPLETE_FILE},
+	{'\\', "mount", NULL, "DIR [-o OPTIONS]", "the topics and views of this session as files", FILES, cmd_mount, CMD_UNSAFE, COMPLETE_FILE},
+	{'\\', "umount", NULL, "[DIR]", "end a mount", FILES, cmd_umount, CMD_UNSAFE, COMPLETE_FILE},
 	{'.', "cd", NULL, "DIR", "change the directory", FILES, cmd_cd, CMD_UNSAFE, COMPLETE_FILE},
 	{'\\', "!", NULL, "[COMMAND]", "run a shell command", FILES, cmd_shell, CMD_RAW | CMD_UNSAFE, COMPLETE_FILE},
 	{'.', "shell", "system", "COMMAND", "run a shell command", FILES, cmd_shell, CMD_RAW | CMD_UNSAFE, COMPLETE_FILE},

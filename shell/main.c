@@ -81,6 +81,9 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	mallopt(M_TOP_PAD, 1 << 20);
+	bool fake = false;
+	if (argc > 0 && mount_fstab_called(argv[0]) && !mount_fstab_arguments(argc, argv, &argc, &argv, &fake, &err))
+		return fail(&err);
 	if (!options_parse(&o, argc, argv, &err)) {
 		code = fail(&err);
 	} else if (o.help) {
@@ -89,6 +92,8 @@ int main(int argc, char **argv)
 	} else if (o.version) {
 		version_text(&text);
 		code = print_text(&text);
+	} else if (fake) {
+		code = EXIT_OK;
 	} else if (!o.command) {
 		code = shell_main(&o, NULL);
 	} else {

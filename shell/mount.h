@@ -7,4 +7,8 @@
 int mount_main(const struct options *o);
 int umount_main(const struct options *o);
 
+/* mount.weir, the helper of mount(8). ret_argv is allocated for the life of the process; ret_fake: only the arguments are checked (mount -f). */
+bool mount_fstab_called(const char *program);
+bool mount_fstab_arguments(int argc, char **argv, int *ret_argc, char ***ret_argv, bool *ret_fake, struct err *err);
+
 #endif

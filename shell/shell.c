@@ -187,6 +187,7 @@ void shell_finish(struct shell *sh)
 	shell_close_redirect(sh);
 	signals_watch(NULL);
 	ticker_finish(&sh->ticker);
+	shell_end_mounts(sh);
 	session_destroy(sh->session);
 	out_finish(&sh->out);
 	free(sh->print.null_text);

@@ -62,11 +62,14 @@ struct shell {
 	bool fatal;                          /* stop reading scripts now (error, signal, closed output) */
 	int64_t notice_n;
 	size_t tour_step;                    /* the last one shown */
+	char **mounts;                       /* \mount: directories, absolute */
+	size_t mount_n;
 };
 
 bool shell_create(struct shell *sh, const struct options *o, const struct shell_host *host, struct err *err);
 void shell_finish(struct shell *sh);
 bool shell_open_session(struct shell *sh, const char *db_path, struct err *err);     /* .open; the old one stays on failure */
+void shell_end_mounts(struct shell *sh);                 /* cmd_mount.c */
 struct out *shell_out(struct shell *sh);                 /* where data goes now */
 void shell_close_redirect(struct shell *sh);
 int shell_exit_code(const struct shell *sh);
