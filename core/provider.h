@@ -21,6 +21,7 @@ enum topic_ask { TOPIC_ASK_CONFIG = 1 };  /* also fill ts_type and compacted (on
 
 struct partition_bounds {
 	int32_t partition;
+	int32_t leader;                      /* broker id by the metadata at hand, -1 = none or not known */
 	int64_t low;                         /* first offset kept */
 	int64_t end;                         /* where a read stops: the last stable offset in read_committed, else the high watermark */
 };

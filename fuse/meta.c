@@ -91,7 +91,7 @@ void meta_topic(struct mount *m, struct topic *t, struct buf *to)
 	for (int32_t i = 0; i < t->partition_n; i++) {
 		buf_addf(to, "%s{\"partition\":%" PRId32, i ? "," : "", i);
 		if (t->bounds_known)
-			buf_addf(to, ",\"low\":%" PRId64 ",\"end\":%" PRId64, t->bounds[i].low, t->bounds[i].end);
+			buf_addf(to, ",\"leader\":%" PRId32 ",\"low\":%" PRId64 ",\"end\":%" PRId64, t->bounds[i].leader, t->bounds[i].low, t->bounds[i].end);
 		buf_addc(to, '}');
 	}
 	buf_adds(to, "]}\n");

@@ -79,9 +79,10 @@ static bool topic_bounds(struct provider *p, const char *cluster, const char *to
 		}
 	}
 	int64_t *low = xcalloc((size_t)n, sizeof *low), *end = xcalloc((size_t)n, sizeof *end);
-	bool ok = cluster_bounds(k, topic, n, low, end, err);
+	const struct cluster_topic *meta = NULL;
+	bool ok = cluster_bounds(k, topic, n, low, end, err) && cluster_topic_get(k, topic, &meta, err);
 	for (int32_t i = 0; ok && i < n; i++)
-		ret[i] = (struct partition_bounds){.partition = i, .low = low[i], .end = end[i] < low[i] ? low[i] : end[i]};
+		ret[i] = (struct partition_bounds){.partition = i, .leader = i < meta->partition_n ? meta->partitions[i].leader : -1, .low = low[i], .end = end[i] < low[i] ? low[i] : end[i]};
 	free(low);
 	free(end);
 	if (ok && c->preparing) {

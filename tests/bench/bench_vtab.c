@@ -61,7 +61,7 @@ static bool bench_info(struct provider *p, const char *cluster, const char *topi
 
 static bool bench_bounds(struct provider *p, const char *cluster, const char *topic, int32_t partition_n, struct partition_bounds *ret, struct err *err)
 {
-	ret[0] = (struct partition_bounds){0, 0, row_n};
+	ret[0] = (struct partition_bounds){0, -1, 0, row_n};
 	return true;
 }
 

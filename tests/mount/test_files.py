@@ -1,4 +1,5 @@
 """Files that do not move: real tools read segments, bytes compared."""
+import json
 import os
 import signal
 import subprocess
@@ -23,6 +24,12 @@ def test_listing(mount):
     assert mount.run("ls -A $M/t").ok().text.split() == ["log", "meta.json", "tail.ndjson"]
     assert mount.run("ls $M/t/log").ok().text.split() == ["0", "1"]
     assert mount.run("ls $M/t/log/0").ok().text.split() == [f"{o:020}.ndjson" for o in (0, 10000, 20000)]
+
+
+def test_meta(mount):
+    meta = json.loads(mount.run("cat $M/t/meta.json").ok().text)
+    assert meta["topic"] == "t" and meta["segment"] == 10000
+    assert [(p["partition"], p["leader"] >= 0, p["low"], p["end"]) for p in meta["partitions"]] == [(0, True, 0, 25000), (1, True, 0, 25000)]
 
 
 @pytest.mark.parametrize("line, want", [

@@ -256,7 +256,7 @@ static bool fake_bounds(struct provider *p, const char *cluster, const char *top
 	struct fake_topic *t = fake_topic_find(f, topic);
 	f->bounds_n++;
 	for (int32_t i = 0; i < partition_n; i++)
-		ret[i] = (struct partition_bounds){i, t->partitions[i].low, t->partitions[i].end};
+		ret[i] = (struct partition_bounds){i, -1, t->partitions[i].low, t->partitions[i].end};
 	return true;
 }
 
