@@ -81,10 +81,13 @@ int main(int argc, char **argv)
 	mallopt(M_MMAP_THRESHOLD, 4 << 20);
 	mallopt(M_TRIM_THRESHOLD, 16 << 20);
 	mallopt(M_TOP_PAD, 1 << 20);
+	char **fstab_argv = NULL;                    /* owned: what mount(8) gave, as our own arguments */
 	bool fake = false;
-	if (argc > 0 && mount_fstab_called(argv[0]) && !mount_fstab_arguments(argc, argv, &argc, &argv, &fake, &err))
+	if (argc > 0 && mount_fstab_called(argv[0]) && !mount_fstab_arguments(argc, argv, &argc, &fstab_argv, &fake, &err)) {
+		mount_fstab_finish(fstab_argv);
 		return fail(&err);
-	if (!options_parse(&o, argc, argv, &err)) {
+	}
+	if (!options_parse(&o, argc, fstab_argv ? fstab_argv : argv, &err)) {
 		code = fail(&err);
 	} else if (o.help) {
 		options_help(&text);
@@ -102,5 +105,6 @@ int main(int argc, char **argv)
 				code = commands[i].run(&o);
 	}
 	options_finish(&o);
+	mount_fstab_finish(fstab_argv);
 	return code;
 }

@@ -98,3 +98,10 @@ bool mount_fstab_arguments(int argc, char **argv, int *ret_argc, char ***ret_arg
 	*ret_argv = w.list;
 	return ok;
 }
+
+void mount_fstab_finish(char **argv)
+{
+	for (char **a = argv; a && *a; a++)
+		free(*a);
+	free(argv);
+}
