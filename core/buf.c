@@ -76,6 +76,19 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 }
 
+void buf_add_int(struct buf *b, int64_t v)
+{
+	char text[20], *p = text + sizeof text;
+	uint64_t u = v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v;
+	do {
+		*--p = (char)('0' + u % 10);
+		u /= 10;
+	} while (u);
+	if (v < 0)
+		*--p = '-';
+	buf_add(b, p, (size_t)(text + sizeof text - p));
+}
+
 void buf_addf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;

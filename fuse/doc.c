@@ -29,6 +29,7 @@ enum {
 	FLUSH_BYTES = 128 * 1024,
 	RETRY_MS = 250,
 	AHEAD_N = 3,
+	READER_IDLE_MS = 1000,
 };
 
 void doc_init(struct mount *m)
@@ -37,6 +38,7 @@ void doc_init(struct mount *m)
 	m->docs = xcalloc(m->doc_bucket_n, sizeof(struct doc *));
 	link_init(&m->docs_lru);
 	link_init(&m->jobs);
+	link_init(&m->readers);
 }
 
 /* ---- the table */
@@ -179,7 +181,16 @@ void doc_want(struct mount *m, struct doc *d)
 	d->state = DOC_QUEUED;
 	d->ref_n++;
 	link_append(&m->jobs, &d->queue);
-	pthread_cond_signal(&m->job);
+	pthread_cond_broadcast(&m->job);             /* it may be for one worker only: doc_reader_pick */
+}
+
+bool doc_in_order(struct mount *m, const struct doc *d)
+{
+	struct doc_key k = {.kind = d->kind, .form = d->form, .topic = d->topic, .partition = d->partition, .number = d->number - m->o.segment_n};
+	struct doc *before = find_or_create(m, &k, false);
+	bool yes = before && (before->has_text || before->state == DOC_RUNNING);
+	doc_unref(m, before);
+	return yes;
 }
 
 /* Whoever reads segments in order (cat, grep -r, cp) finds the next ones rendered. A reader of one segment costs nothing more. */
@@ -188,10 +199,8 @@ void doc_read_ahead(struct mount *m, struct doc *d)
 	struct topic *t = d->topic;
 	if (d->kind != DOC_SEGMENT || !t->bounds_known || d->partition >= t->partition_n || t->cluster->down)
 		return;
-	struct doc_key k = {.kind = d->kind, .form = d->form, .topic = t, .partition = d->partition, .number = d->number - m->o.segment_n};
-	struct doc *before = find_or_create(m, &k, false);
-	bool in_order = before && before->has_text;
-	doc_unref(m, before);
+	bool in_order = doc_in_order(m, d);
+	struct doc_key k = {.kind = d->kind, .form = d->form, .topic = t, .partition = d->partition};
 	for (int i = 0; in_order && i < AHEAD_N; i++) {
 		k.number = d->number + (i + 1) * m->o.segment_n;
 		if (!segment_closed(m, t, k.partition, k.number))
@@ -240,6 +249,7 @@ static void evict(struct mount *m)
 struct job {
 	struct mount *m;
 	struct mount_access *a;
+	struct doc_reader *reader;
 	struct doc *d;
 	struct renderer *renderer;
 	struct text text;
@@ -260,8 +270,9 @@ static bool flush(struct job *j, bool all, struct err *err)
 	return true;
 }
 
-static bool add_record(struct job *j, int32_t partition, const struct record *r, struct err *err)
+static bool add_record(void *arg, int32_t partition, const struct record *r, struct err *err)
 {
+	struct job *j = arg;
 	render_record(j->renderer, partition, r, &j->lines);
 	if (j->message_n++ == 0)
 		j->first_offset = r->offset;
@@ -306,14 +317,6 @@ static bool scan(struct job *j, struct scan_request *request, bool (*use)(struct
 	return ok;
 }
 
-static bool use_in_order(struct job *j, struct batch *b, void *arg, struct err *err)
-{
-	const struct scan_range *range = arg;
-	for (size_t i = 0; i < b->record_n; i++)
-		if (b->records[i].offset >= range->start && b->records[i].offset < range->end && !add_record(j, b->partition, &b->records[i], err))
-			return false;
-	return true;
-}
 
 static bool make_renderer(struct job *j, struct err *err)
 {
@@ -370,11 +373,10 @@ static bool render_segment(struct job *j, int64_t *ret_next, bool *ret_closed, s
 		return err_set(err, ERR_TOPIC_UNKNOWN, "no such segment");
 	if (header)
 		render_header(j->renderer, &j->lines);
-	struct scan_range range = {.partition = d->partition, .start = start > low ? start : low, .end = stop < end ? stop : end};
-	struct scan_request request = {.ranges = &range, .range_n = 1, .order = SCAN_ORDER_PARTITION_OFFSET};
-	if (range.start < range.end && !scan(j, &request, use_in_order, &range, err))
+	int64_t from = start > low ? start : low, to = stop < end ? stop : end;
+	if (from < to && !doc_reader_read(m, j->reader, j->a, d, from, to, j->until_ms, add_record, j, err))
 		return false;
-	*ret_next = range.end;
+	*ret_next = to;
 	*ret_closed = end >= stop;
 	return flush(j, true, err);
 }
@@ -591,14 +593,16 @@ static void publish(struct job *j, bool ok, int64_t next, bool closed, uint64_t 
 	}
 }
 
-static void run_job(struct mount *m, struct mount_access *a, struct doc *d)
+static void run_job(struct mount *m, struct mount_access *a, struct doc_reader *reader, struct doc *d)
 {
 	struct err err = ERR_INIT;
-	struct job j = {.m = m, .a = a, .d = d, .lines = BUF_INIT, .first_offset = -1, .last_offset = -1, .newest_ms = TIME_NONE, .until_ms = time_mono_ms() + JOB_MAX_MS};
+	struct job j = {.m = m, .a = a, .reader = reader, .d = d, .lines = BUF_INIT, .first_offset = -1, .last_offset = -1, .newest_ms = TIME_NONE, .until_ms = time_mono_ms() + JOB_MAX_MS};
 	int64_t next = 0;
 	bool closed = true;
 	text_init(&j.text);
 	bool ok = false;
+	if (d->kind != DOC_SEGMENT)
+		doc_reader_close(m, reader);
 	/* An outage shorter than the time an open may wait is not an error. */
 	for (int64_t give_up_ms = time_mono_ms() + m->o.timeout_ms;;) {
 		ok = d->kind == DOC_QUERY ? render_query(&j, &err)
@@ -647,6 +651,8 @@ void *doc_thread(void *arg)
 {
 	struct mount *m = arg;
 	struct mount_access *a = NULL;
+	struct doc_reader reader;
+	int64_t worked_ms = 0;
 	struct err err = ERR_INIT;
 	if (!access_open(m, false, &a, &err)) {
 		pthread_mutex_lock(&m->mu);
@@ -656,12 +662,24 @@ void *doc_thread(void *arg)
 		return NULL;
 	}
 	pthread_mutex_lock(&m->mu);
+	doc_reader_init(m, &reader);
 	while (!m->stopping) {
-		if (link_empty(&m->jobs)) {
+		struct doc *d = doc_reader_pick(m, &reader);
+		if (!d && !reader.topic) {
 			pthread_cond_wait(&m->job, &m->mu);
 			continue;
 		}
-		struct doc *d = LINK_OWNER(m->jobs.next, struct doc, queue);
+		int64_t idle_ms = time_mono_ms() - worked_ms;
+		if (!d && idle_ms < READER_IDLE_MS) {
+			mount_wait_ms(&m->job, &m->mu, READER_IDLE_MS - idle_ms);
+			continue;
+		}
+		if (!d) {                                     /* nobody goes on with the scan */
+			pthread_mutex_unlock(&m->mu);
+			doc_reader_close(m, &reader);
+			pthread_mutex_lock(&m->mu);
+			continue;
+		}
 		link_remove(&d->queue);
 		/* Nobody waits any more (deadlines passed while the brokers were away): do not work off a pile. */
 		if (link_empty(&d->waiters) && d->handle_n == 0 && !d->ahead) {
@@ -679,12 +697,14 @@ void *doc_thread(void *arg)
 		if (complete)
 			park_wake(m, &d->served, 0);
 		else
-			run_job(m, a, d);
+			run_job(m, a, &reader, d);
+		worked_ms = time_mono_ms();
 		pthread_mutex_lock(&m->mu);
 		doc_unref(m, d);
 		evict(m);
 	}
 	pthread_mutex_unlock(&m->mu);
+	doc_reader_finish(m, &reader);
 	access_close(m, a);
 	pthread_mutex_lock(&m->mu);
 	mount_thread_done(m);

@@ -57,9 +57,23 @@ static bool is_hex(uint8_t b)
 	return (b >= '0' && b <= '9') || (b >= 'a' && b <= 'f') || (b >= 'A' && b <= 'F');
 }
 
+/* True if one of eight bytes is a quote, a backslash or below 0x20. */
+static bool any_special(const uint8_t *p)
+{
+	const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+	uint64_t v;
+	memcpy(&v, p, sizeof v);
+	uint64_t quote = v ^ ones * '"', slash = v ^ ones * '\\';
+	return (((v - ones * 0x20) & ~v) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs;
+}
+
 static bool string(struct check *c)
 {
 	for (c->p++; c->p < c->end;) {
+		while (c->end - c->p >= 8 && !any_special(c->p))
+			c->p += 8;
+		if (c->p == c->end)
+			return false;
 		uint8_t b = *c->p++;
 		if (b == '"')
 			return true;

@@ -183,7 +183,9 @@ static void add_member(struct buf *to, const char *name, struct bytes v)
 		buf_addc(to, '"');
 		return;
 	}
-	buf_addf(to, "\"%s\":", name);
+	buf_addc(to, '"');
+	buf_adds(to, name);
+	buf_adds(to, "\":");
 	add_json_bytes(to, v);
 }
 
@@ -215,7 +217,10 @@ static void render_ndjson(struct renderer *r, int32_t partition, const struct re
 	bool breaks = false;
 	struct bytes value = record_value(record);
 	buf_add(to, r->prefix.data, r->prefix.len);
-	buf_addf(to, "%" PRId32 ",\"offset\":%" PRId64 ",\"timestamp\":", partition, record->offset);
+	buf_add_int(to, partition);
+	buf_adds(to, ",\"offset\":");
+	buf_add_int(to, record->offset);
+	buf_adds(to, ",\"timestamp\":");
 	add_time_text(to, record->ts_ms, "\"", "null");
 	buf_addc(to, ',');
 	add_member(to, "key", record_key(record));
@@ -239,7 +244,10 @@ static void render_ndjson(struct renderer *r, int32_t partition, const struct re
 static void render_csv(struct renderer *r, int32_t partition, const struct record *record, struct buf *to)
 {
 	buf_add(to, r->prefix.data, r->prefix.len);
-	buf_addf(to, "%" PRId32 ",%" PRId64 ",", partition, record->offset);
+	buf_add_int(to, partition);
+	buf_addc(to, ',');
+	buf_add_int(to, record->offset);
+	buf_addc(to, ',');
 	add_time_text(to, record->ts_ms, "", "");
 	buf_addc(to, ',');
 	render_csv_text(to, record_key(record));
@@ -272,7 +280,7 @@ static void add_field_json(struct buf *to, const struct field *f, enum column_ty
 		buf_adds(to, "null");
 		break;
 	case FIELD_INTEGER:
-		buf_addf(to, "%" PRId64, f->u.i);
+		buf_add_int(to, f->u.i);
 		break;
 	case FIELD_REAL:
 		encode_real(to, f->u.d);
@@ -303,7 +311,7 @@ static void add_field_csv(struct buf *to, const struct field *f, struct buf *scr
 		break;
 	case FIELD_INTEGER:
 	case FIELD_BOOLEAN:
-		buf_addf(to, "%" PRId64, f->u.i);
+		buf_add_int(to, f->u.i);
 		break;
 	case FIELD_REAL:
 		encode_real(to, f->u.d);

@@ -271,6 +271,7 @@ struct mount {
 	struct link docs_lru;                /* oldest first */
 	int64_t cache_used;
 	struct link jobs;
+	struct link readers;                 /* doc_reader, one per worker */
 	pthread_cond_t job;
 
 	struct link feeds;
@@ -347,6 +348,27 @@ bool doc_ready(struct mount *m, struct doc *d);                                 
 bool segment_closed(const struct mount *m, const struct topic *t, int32_t partition, int64_t start);
 void *doc_thread(void *arg);
 void doc_extend_live(struct mount *m);                                            /* queue jobs for open growing segments. Under mu */
+
+bool doc_in_order(struct mount *m, const struct doc *d);                          /* a segment whose predecessor is or is being rendered. Under mu */
+
+/* doc_read.c: a worker's way to the records of segments */
+struct doc_reader {
+	struct link all;                     /* in mount.readers */
+	struct topic *topic;                 /* NULL = nothing is open */
+	int32_t partition;
+	int64_t next, end;                   /* offsets that are still to be handed out */
+	struct source *source;
+	struct batch *left;                  /* handed out up to left_at */
+	size_t left_at;
+};
+typedef bool doc_record_fn(void *arg, int32_t partition, const struct record *r, struct err *err);
+void doc_reader_init(struct mount *m, struct doc_reader *r);                      /* under mu */
+void doc_reader_finish(struct mount *m, struct doc_reader *r);
+void doc_reader_close(struct mount *m, struct doc_reader *r);                     /* gives the connection back */
+struct doc *doc_reader_pick(struct mount *m, const struct doc_reader *r);         /* the job that suits this worker, NULL = none. Under mu */
+/* Records [start, end) of the segment d in order, from the scan that is open if it goes on there. Waits for brokers timeout_ms from the last progress, and until until_ms. */
+bool doc_reader_read(struct mount *m, struct doc_reader *r, struct mount_access *a, const struct doc *d, int64_t start, int64_t end, int64_t until_ms, doc_record_fn *use, void *arg,
+                     struct err *err);
 
 /* feed.c */
 struct feed *feed_create(struct mount *m, struct topic *t, enum form form);

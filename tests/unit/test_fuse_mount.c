@@ -413,7 +413,7 @@ static void test_tree(void **state)
 	assert_string_equal(text.data, "{\"n\":1}\n");
 	buf_clear(&text);
 	read_file("t/meta.json", &text);
-	assert_non_null(strstr(text.data, "{\"partition\":1,\"low\":0,\"end\":2500}"));
+	assert_non_null(strstr(text.data, "{\"partition\":1,\"leader\":0,\"low\":0,\"end\":2500}"));
 	assert_int_equal(size_of("@README"), size_of("@README"));
 	buf_finish(&text);
 	(void)state;

@@ -111,6 +111,15 @@ static void test_json_check(void **state)
 	JSON("\xef\xbb\xbf{}", false);
 	JSON("{\"a\":1}\0", false);
 	JSON("tru", false);
+	/* Strings are looked at eight bytes at a time: each byte at each place. */
+	for (int b = 0; b < 256; b++) {
+		for (size_t at = 1; at < 20; at++) {
+			char text[] = "\"abcdefgh\x7f ijklmnopq\"";
+			text[at] = (char)b;
+			bool plain = b >= 0x20 && b < 0x80 && b != '\\' && b != '"';
+			check_json(text, 21, plain || (b == '\\' && at < 19 && strchr("\\/bfnrt", text[at + 1])), false);
+		}
+	}
 	struct buf deep = BUF_INIT;
 	for (int i = 0; i < 512; i++)
 		buf_addc(&deep, '[');
