@@ -3,16 +3,15 @@
 #include "core/alloc.h"
 #include "sql/aggregate/agg_impl.h"
 
+static struct agg_at place_of(const struct agg_point *p)
+{
+	return (struct agg_at){.ts_ms = p->ts_ms, .offset = p->offset, .partition = p->partition, .index = p->index};
+}
+
 static int by_place(const void *pa, const void *pb)
 {
-	const struct agg_point *a = pa, *b = pb;
-	if (a->ts_ms != b->ts_ms)
-		return a->ts_ms < b->ts_ms ? -1 : 1;
-	if (a->partition != b->partition)
-		return a->partition < b->partition ? -1 : 1;
-	if (a->offset != b->offset)
-		return a->offset < b->offset ? -1 : 1;
-	return a->index < b->index ? -1 : a->index > b->index;
+	struct agg_at a = place_of(pa), b = place_of(pb);
+	return agg_at_compare(&a, &b);
 }
 
 static void add(struct agg_points *p, struct agg_point point, struct agg_memory *memory)
