@@ -25,7 +25,6 @@ enum {
 	DOC_TTL_MS = 30000,                  /* how old a result may be that a new lookup finds */
 	HOUR_MS = 3600000,
 	HOUR_GRACE_MS = 60000,               /* an hour is over when this much more has passed */
-	JOB_MAX_MS = 120000,
 	FLUSH_BYTES = 128 * 1024,
 	RETRY_MS = 250,
 	AHEAD_N = 3,
@@ -282,41 +281,24 @@ static bool add_record(void *arg, int32_t partition, const struct record *r, str
 	return flush(j, false, err);
 }
 
-/* Reads ranges to their end and hands each batch to use (which may keep a reference). Waits for brokers timeout_ms from the last progress. */
+/* Reads ranges to their end and hands each batch to use (which may keep a reference). */
 static bool scan(struct job *j, struct scan_request *request, bool (*use)(struct job *j, struct batch *b, void *arg, struct err *err), void *arg, struct err *err)
 {
 	struct source *source = NULL;
 	struct batch *b = NULL;
-	bool ok = true;
-	request->topic = j->d->topic->name;
-	request->need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS;
-	request->gap_policy = GAP_WARN;
-	request->cancel = j->a->provider->cancel;
-	access_deadline(j->a, j->m->o.timeout_ms);
-	atomic_fetch_add(&j->m->broker_call_n, 1);
-	if (!j->a->provider->impl->open_scan(j->a->provider, j->d->topic->cluster->name, request, &source, err))
-		return false;
-	while (ok) {
-		enum source_status status = source_next(source, 100, &b, err);
-		if (status == SOURCE_END)
-			break;
-		if (status == SOURCE_ERROR) {
-			ok = false;
-		} else if (status == SOURCE_IDLE) {
-			ok = cancel_check(j->a->provider->cancel, err);
-		} else {
-			access_deadline(j->a, j->m->o.timeout_ms);
+	enum source_status status = SOURCE_IDLE;
+	bool ok = doc_scan_open(j->m, j->a, j->d, request, &source, err);
+	while (ok && (status = doc_scan_next(j->m, j->a, j->d, source, j->until_ms, &b, err)) != SOURCE_END) {
+		ok = status != SOURCE_ERROR;
+		if (status == SOURCE_BATCH) {
 			ok = use(j, b, arg, err);
 			batch_unref(b);
 		}
-		if (ok && time_mono_ms() > j->until_ms)
-			ok = err_set(err, ERR_TIMEOUT, "reading topic %s for one file took longer than %d s", j->d->topic->name, JOB_MAX_MS / 1000);
 	}
 	source_destroy(source);
 	access_deadline(j->a, 0);
 	return ok;
 }
-
 
 static bool make_renderer(struct job *j, struct err *err)
 {
@@ -596,7 +578,7 @@ static void publish(struct job *j, bool ok, int64_t next, bool closed, uint64_t 
 static void run_job(struct mount *m, struct mount_access *a, struct doc_reader *reader, struct doc *d)
 {
 	struct err err = ERR_INIT;
-	struct job j = {.m = m, .a = a, .reader = reader, .d = d, .lines = BUF_INIT, .first_offset = -1, .last_offset = -1, .newest_ms = TIME_NONE, .until_ms = time_mono_ms() + JOB_MAX_MS};
+	struct job j = {.m = m, .a = a, .reader = reader, .d = d, .lines = BUF_INIT, .first_offset = -1, .last_offset = -1, .newest_ms = TIME_NONE, .until_ms = time_mono_ms() + DOC_JOB_MAX_MS};
 	int64_t next = 0;
 	bool closed = true;
 	text_init(&j.text);

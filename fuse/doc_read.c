@@ -1,11 +1,35 @@
-/* A worker's reader: one scan that goes on over the segments of a partition which somebody reads in order. Opening a scan costs some milliseconds, and what
- * the client library has fetched beyond its end is thrown away; so a scan for a segment in the middle of such a run is opened for the next ones too, and the
- * worker that holds it takes their jobs, whoever else is free.
+/* How documents read topics: one scan for one file; and a worker's reader, a scan that goes on over the segments of a partition which somebody reads in order.
+ * Opening a scan costs some milliseconds, and what the client library has fetched beyond its end is thrown away; so a scan for a segment in the middle of such
+ * a run is opened for the next ones too, and the worker that holds it takes their jobs, whoever else is free.
  *
- * topic, partition, next and end are what the other workers look at: written under mu. The rest is the worker's own. */
+ * A reader's topic, partition, next and end are what the other workers look at: written under mu. The rest is the worker's own. */
 #include "core/alloc.h"
 #include "core/time.h"
 #include "fuse/state.h"
+
+bool doc_scan_open(struct mount *m, struct mount_access *a, const struct doc *d, struct scan_request *request, struct source **ret, struct err *err)
+{
+	request->topic = d->topic->name;
+	request->need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS;
+	request->gap_policy = GAP_WARN;
+	request->cancel = a->provider->cancel;
+	access_deadline(a, m->o.timeout_ms);
+	atomic_fetch_add(&m->broker_call_n, 1);
+	return a->provider->impl->open_scan(a->provider, d->topic->cluster->name, request, ret, err);
+}
+
+enum source_status doc_scan_next(struct mount *m, struct mount_access *a, const struct doc *d, struct source *source, int64_t until_ms, struct batch **ret, struct err *err)
+{
+	enum { LOOK_MS = 100 };
+	if (time_mono_ms() > until_ms) {
+		err_set(err, ERR_TIMEOUT, "reading topic %s for one file took longer than %d s", d->topic->name, DOC_JOB_MAX_MS / 1000);
+		return SOURCE_ERROR;
+	}
+	enum source_status status = source_next(source, LOOK_MS, ret, err);
+	if (status == SOURCE_BATCH)
+		access_deadline(a, m->o.timeout_ms);
+	return status == SOURCE_IDLE && !cancel_check(a->provider->cancel, err) ? SOURCE_ERROR : status;
+}
 
 void doc_reader_init(struct mount *m, struct doc_reader *r)
 {
@@ -84,11 +108,8 @@ static bool reader_open(struct mount *m, struct doc_reader *r, struct mount_acce
 {
 	bool whole = end == d->number + m->o.segment_n;
 	struct scan_range range = {.partition = d->partition, .start = start, .end = whole ? run_end(m, d, end) : end};
-	struct scan_request request = {.topic = d->topic->name, .ranges = &range, .range_n = 1, .need = SCAN_NEED_KEY | SCAN_NEED_VALUE | SCAN_NEED_HEADERS, .order = SCAN_ORDER_PARTITION_OFFSET,
-		.gap_policy = GAP_WARN, .cancel = a->provider->cancel};
-	access_deadline(a, m->o.timeout_ms);
-	atomic_fetch_add(&m->broker_call_n, 1);
-	if (!a->provider->impl->open_scan(a->provider, d->topic->cluster->name, &request, &r->source, err))
+	struct scan_request request = {.ranges = &range, .range_n = 1, .order = SCAN_ORDER_PARTITION_OFFSET};
+	if (!doc_scan_open(m, a, d, &request, &r->source, err))
 		return false;
 	set_place(m, r, d->topic, d->partition, start, range.end);
 	return true;
@@ -115,7 +136,8 @@ static bool use_batch(struct doc_reader *r, struct batch *b, size_t at, int64_t 
 	return true;
 }
 
-static bool read_on(struct mount *m, struct doc_reader *r, struct mount_access *a, int64_t start, int64_t end, int64_t until_ms, doc_record_fn *use, void *arg, struct err *err)
+static bool read_on(struct mount *m, struct doc_reader *r, struct mount_access *a, const struct doc *d, int64_t start, int64_t end, int64_t until_ms, doc_record_fn *use, void *arg,
+                    struct err *err)
 {
 	bool more = true;
 	if (r->left) {
@@ -126,20 +148,13 @@ static bool read_on(struct mount *m, struct doc_reader *r, struct mount_access *
 	}
 	while (more) {
 		struct batch *b = NULL;
-		enum source_status status = source_next(r->source, 100, &b, err);
-		if (status == SOURCE_ERROR || (status == SOURCE_IDLE && !cancel_check(a->provider->cancel, err)))
+		enum source_status status = doc_scan_next(m, a, d, r->source, until_ms, &b, err);
+		if (status == SOURCE_ERROR || (status == SOURCE_BATCH && !use_batch(r, b, 0, start, end, use, arg, &more, err)))
 			return false;
 		if (status == SOURCE_END) {
 			end = r->end;                        /* nothing is left of any of it */
-			break;
+			more = false;
 		}
-		if (status == SOURCE_BATCH) {
-			access_deadline(a, m->o.timeout_ms);
-			if (!use_batch(r, b, 0, start, end, use, arg, &more, err))
-				return false;
-		}
-		if (time_mono_ms() > until_ms)
-			return err_set(err, ERR_TIMEOUT, "reading a segment of topic %s took longer than a file may", r->topic->name);
 	}
 	set_place(m, r, r->topic, r->partition, end, r->end);
 	return true;
@@ -148,15 +163,13 @@ static bool read_on(struct mount *m, struct doc_reader *r, struct mount_access *
 bool doc_reader_read(struct mount *m, struct doc_reader *r, struct mount_access *a, const struct doc *d, int64_t start, int64_t end, int64_t until_ms, doc_record_fn *use, void *arg,
                      struct err *err)
 {
+	bool ok = true;
 	if (!r->source || !continues(m, r, d->topic, d->partition, start) || end > r->end) {
 		doc_reader_close(m, r);
-		if (!reader_open(m, r, a, d, start, end, err)) {
-			access_deadline(a, 0);
-			return false;
-		}
+		ok = reader_open(m, r, a, d, start, end, err);
 	}
 	access_deadline(a, m->o.timeout_ms);
-	bool ok = read_on(m, r, a, start, end, until_ms, use, arg, err);
+	ok = ok && read_on(m, r, a, d, start, end, until_ms, use, arg, err);
 	access_deadline(a, 0);
 	if (!ok || r->next >= r->end)
 		doc_reader_close(m, r);

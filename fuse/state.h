@@ -351,7 +351,13 @@ void doc_extend_live(struct mount *m);                                          
 
 bool doc_in_order(struct mount *m, const struct doc *d);                          /* a segment whose predecessor is or is being rendered. Under mu */
 
-/* doc_read.c: a worker's way to the records of segments */
+/* doc_read.c. A scan for the document d: topic, need, gap_policy and cancel of the request are filled in. It waits for brokers timeout_ms from the last progress (the
+ * caller ends that with access_deadline(a, 0)); doc_scan_next fails after until_ms. */
+enum { DOC_JOB_MAX_MS = 120000 };
+bool doc_scan_open(struct mount *m, struct mount_access *a, const struct doc *d, struct scan_request *request, struct source **ret, struct err *err);
+enum source_status doc_scan_next(struct mount *m, struct mount_access *a, const struct doc *d, struct source *source, int64_t until_ms, struct batch **ret, struct err *err);
+
+/* A worker's way to the records of segments. */
 struct doc_reader {
 	struct link all;                     /* in mount.readers */
 	struct topic *topic;                 /* NULL = nothing is open */
@@ -366,7 +372,7 @@ void doc_reader_init(struct mount *m, struct doc_reader *r);                    
 void doc_reader_finish(struct mount *m, struct doc_reader *r);
 void doc_reader_close(struct mount *m, struct doc_reader *r);                     /* gives the connection back */
 struct doc *doc_reader_pick(struct mount *m, const struct doc_reader *r);         /* the job that suits this worker, NULL = none. Under mu */
-/* Records [start, end) of the segment d in order, from the scan that is open if it goes on there. Waits for brokers timeout_ms from the last progress, and until until_ms. */
+/* Records [start, end) of the segment d in order, from the scan that is open if it goes on there. */
 bool doc_reader_read(struct mount *m, struct doc_reader *r, struct mount_access *a, const struct doc *d, int64_t start, int64_t end, int64_t until_ms, doc_record_fn *use, void *arg,
                      struct err *err);
 
