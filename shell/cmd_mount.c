@@ -1,10 +1,8 @@
 /* \mount \umount: the session's clusters, streams and views as files. The mount is a process of its own (`weir mount`), which reads what the session knows as
  * a script on its standard input; it ends with the session. */
 #include <errno.h>
-#include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,22 +11,12 @@
 #include "core/alloc.h"
 #include "fuse/mount.h"
 #include "shell/command.h"
+#include "sql/lex.h"
 #include "sql/session.h"
 
 enum { LOOK_MS = 20, ERROR_TEXT_MAX = 4096 };
 
-static void add_quoted(struct buf *to, const char *text)
-{
-	buf_addc(to, '\'');
-	for (; *text; text++) {
-		if (*text == '\'')
-			buf_addc(to, '\'');
-		buf_addc(to, *text);
-	}
-	buf_addc(to, '\'');
-}
-
-/* Each row of the query is a statement, or two columns that make one. */
+/* Each row of the query is a statement. */
 static bool add_statements(struct shell *sh, const char *sql, struct buf *to, struct err *err)
 {
 	sqlite3_stmt *stmt = NULL;
@@ -63,12 +51,12 @@ static bool add_clusters(struct shell *sh, struct buf *to, struct cluster_choice
 		}
 		buf_adds(to, "ATTACH CLUSTER ");
 		if (brokers && !profile)
-			add_quoted(to, brokers);
+			sql_quote_text(to, brokers);
 		buf_adds(to, " AS ");
-		print_sql_name(to, name);
+		sql_quote_name(to, name);
 		if (profile) {
 			buf_adds(to, " WITH (profile = ");
-			add_quoted(to, profile);
+			sql_quote_text(to, profile);
 			buf_addc(to, ')');
 		}
 		buf_adds(to, ";\n");
@@ -105,7 +93,7 @@ static int text_file(const char *name, const struct buf *text, struct err *err)
 	return fd;
 }
 
-/* The command's words; all but those of `owned` are borrowed. */
+/* The command's words; borrowed, the array is the caller's. */
 static const char **words(const struct shell *sh, const struct cluster_choice *current, const char *dir, const char *mount_options)
 {
 	const struct options *o = sh->options;
