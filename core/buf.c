@@ -76,17 +76,26 @@ void buf_vaddf(struct buf *b, const char *fmt, va_list ap)
 	va_end(again);
 }
 
-void buf_add_int(struct buf *b, int64_t v)
+size_t int_text(int64_t v, char out[INT_TEXT_MAX])
 {
-	char text[20], *p = text + sizeof text;
+	char digits[INT_TEXT_MAX], *p = digits + sizeof digits;
 	uint64_t u = v < 0 ? (uint64_t)0 - (uint64_t)v : (uint64_t)v;
+	*--p = '\0';
 	do {
 		*--p = (char)('0' + u % 10);
 		u /= 10;
 	} while (u);
 	if (v < 0)
 		*--p = '-';
-	buf_add(b, p, (size_t)(text + sizeof text - p));
+	size_t len = (size_t)(digits + sizeof digits - p) - 1;
+	memcpy(out, p, len + 1);
+	return len;
+}
+
+void buf_add_int(struct buf *b, int64_t v)
+{
+	char text[INT_TEXT_MAX];
+	buf_add(b, text, int_text(v, text));
 }
 
 void buf_addf(struct buf *b, const char *fmt, ...)

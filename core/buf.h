@@ -23,9 +23,13 @@ void buf_reserve(struct buf *b, size_t more);   /* room for `more` bytes beyond 
 void buf_add(struct buf *b, const void *data, size_t len);
 void buf_adds(struct buf *b, const char *s);
 void buf_addc(struct buf *b, char c);
-void buf_add_int(struct buf *b, int64_t v);     /* decimal */
+void buf_add_int(struct buf *b, int64_t v);
 void buf_addf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void buf_vaddf(struct buf *b, const char *fmt, va_list ap) __attribute__((format(printf, 2, 0)));
 char *buf_take(struct buf *b);                  /* caller frees; the buffer is empty afterwards */
+
+/* The decimal text of v, with its NUL; returns its length. */
+enum { INT_TEXT_MAX = 21 };
+size_t int_text(int64_t v, char out[INT_TEXT_MAX]);
 
 #endif

@@ -235,3 +235,11 @@ size_t utf8_width(const void *text, size_t len)
 	utf8_prefix(text, len, SIZE_MAX / 2, &w);
 	return w;
 }
+
+void utf8_add_bar(struct buf *to, int eighth_n)
+{
+	for (; eighth_n > 0; eighth_n -= 8) {
+		uint8_t utf8[4];
+		buf_add(to, utf8, utf8_encode(eighth_n >= 8 ? 0x2588 : 0x2590 - (uint32_t)eighth_n, utf8));
+	}
+}

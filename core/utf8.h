@@ -26,6 +26,9 @@ void utf8_escape(struct buf *to, const void *text, size_t len, bool keep_newline
 /* The same into a fixed array, cut at a code point's edge, always NUL-terminated. */
 void utf8_escape_into(char *to, size_t to_size, const void *text, size_t len, bool keep_newline);
 
+/* Appends a bar of n eighths of a column: full blocks and at most one part of a block. */
+void utf8_add_bar(struct buf *to, int eighth_n);
+
 /* Columns that a terminal uses for the text (wide = 2, combining = 0). Needs no locale. */
 size_t utf8_width(const void *text, size_t len);
 /* Length in bytes of the longest prefix of at most `width` columns; *ret_width = its columns. */

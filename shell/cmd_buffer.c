@@ -29,17 +29,23 @@ bool command_run_buffer(struct command_call *c, struct err *err)
 		free(copy);
 		return ok;
 	}
-	if (!c->sh->last_sql)
+	if (!c->sh->last_sql) {
+		shell_end_once(c->sh);
 		return err_set(err, ERR_SCRIPT, "no statement to run");
+	}
 	char *copy = xstrdup(c->sh->last_sql);
 	bool ok = shell_run_internal(c->sh, copy);
 	free(copy);
 	return ok;
 }
 
+/* \g FILE: a statement whose file cannot be opened is over too. */
 static bool redirect_argument(struct command_call *c, struct err *err)
 {
-	return !c->arg_n || cmd_once(c, err);
+	if (!c->arg_n || cmd_once(c, err))
+		return true;
+	script_reset(c->script);
+	return false;
 }
 
 bool cmd_go(struct command_call *c, struct err *err)
@@ -49,14 +55,18 @@ bool cmd_go(struct command_call *c, struct err *err)
 
 bool cmd_gx(struct command_call *c, struct err *err)
 {
+	if (!redirect_argument(c, err))
+		return false;
 	c->sh->once_expanded = true;
-	return cmd_go(c, err);
+	return command_run_buffer(c, err);
 }
 
 bool cmd_plot(struct command_call *c, struct err *err)
 {
+	if (!redirect_argument(c, err))
+		return false;
 	c->sh->once_mode = &print_plot;
-	return cmd_go(c, err);
+	return command_run_buffer(c, err);
 }
 
 bool cmd_gset(struct command_call *c, struct err *err)

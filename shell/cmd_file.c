@@ -117,7 +117,7 @@ bool cmd_shell(struct command_call *c, struct err *err)
 	signals_hold(false);
 	int code = status < 0 ? 127 : WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	char text[NUMBER_TEXT_MAX];
-	text[print_integer(code, text)] = '\0';
+	text[int_text(code, text)] = '\0';
 	session_set_variable(c->sh->session, "SHELL_EXIT_CODE", text);
 	if (code == 0)
 		return true;

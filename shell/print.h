@@ -108,7 +108,6 @@ void print_stmt_cell(struct sqlite3_stmt *stmt, int i, struct cell *ret);
 
 /* Values as text. */
 enum { NUMBER_TEXT_MAX = 32 };
-size_t print_integer(int64_t v, char out[NUMBER_TEXT_MAX]);
 size_t print_real(double v, char out[NUMBER_TEXT_MAX]);                  /* the shortest text that reads back to v; always with . or e (or Inf) */
 size_t print_instant(int64_t ms, bool local, char out[64]);              /* RFC 3339 */
 void print_hex(struct buf *to, const void *data, size_t len);

@@ -74,7 +74,7 @@ static void json_value(struct print *p, int i, const struct cell *c)
 			buf_add(b, number, print_instant(c->integer, p->set->local_time, number));
 			buf_addc(b, '"');
 		} else
-			buf_add(b, number, print_integer(c->integer, number));
+			buf_add(b, number, int_text(c->integer, number));
 		return;
 	case CELL_REAL:
 		if (isinf(c->real) || isnan(c->real))

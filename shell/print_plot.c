@@ -25,7 +25,7 @@ struct point {
 struct plot {
 	struct point *points;
 	size_t point_n, point_cap;
-	char *series[SERIES_MAX];            /* names */
+	struct buf series[SERIES_MAX];       /* names as they came */
 	int series_n;
 	int series_hidden_n;                 /* more than SERIES_MAX: not drawn */
 	char *bar_labels[BAR_ROWS];
@@ -39,7 +39,6 @@ struct plot {
 
 static void plot_begin(struct print *p)
 {
-	p->page = NULL;
 	p->plot = xcalloc(1, sizeof *p->plot);
 }
 
@@ -51,15 +50,22 @@ static bool number_of(const struct cell *c, double *ret)
 	return isfinite(*ret);
 }
 
-/* A label that is safe to print and not too wide. */
+/* A label that is safe to print and not too wide; the ends of long names tell more than their middle. */
 static char *label_of(const char *text, size_t len)
 {
 	struct buf b = BUF_INIT;
-	size_t width;
+	size_t width, tail = 0;
 	utf8_escape(&b, text, len, false);
-	if (utf8_width(b.data ? b.data : "", b.len) > LABEL_MAX) {
-		b.len = utf8_prefix(b.data, b.len, LABEL_MAX - 2, &width);
-		buf_adds(&b, "..");
+	if (utf8_width(b.data, b.len) > LABEL_MAX) {
+		struct buf cut = BUF_INIT;
+		buf_add(&cut, b.data, utf8_prefix(b.data, b.len, LABEL_MAX / 3, &width));
+		buf_adds(&cut, "..");
+		size_t room = LABEL_MAX - 2 - width;
+		for (uint32_t cp; utf8_width(b.data + tail, b.len - tail) > room; )
+			tail += utf8_decode((const uint8_t *)b.data + tail, (const uint8_t *)b.data + b.len, &cp);      /* utf8_escape left no malformed byte */
+		buf_add(&cut, b.data + tail, b.len - tail);
+		buf_finish(&b);
+		b = cut;
 	}
 	buf_adds(&b, "");
 	return buf_take(&b);
@@ -67,19 +73,15 @@ static char *label_of(const char *text, size_t len)
 
 static int series_find(struct plot *g, const char *name, size_t len)
 {
-	char *label = label_of(name, len);
-	for (int i = 0; i < g->series_n; i++) {
-		if (strcmp(g->series[i], label) == 0) {
-			free(label);
+	for (int i = 0; i < g->series_n; i++)
+		if (g->series[i].len == len && memcmp(g->series[i].data, name, len) == 0)
 			return i;
-		}
-	}
 	if (g->series_n == SERIES_MAX) {
 		g->series_hidden_n++;
-		free(label);
 		return -1;
 	}
-	g->series[g->series_n] = label;
+	buf_init(&g->series[g->series_n]);
+	buf_add(&g->series[g->series_n], name, len);
 	return g->series_n++;
 }
 
@@ -229,7 +231,9 @@ static void draw_legend(struct print *p, const struct plot *g, bool braille)
 			out_adds(p->out, p->color ? "● " : "");
 		else
 			out_addf(p->out, "%c ", marks[i]);
-		out_addf(p->out, "%s%s", g->series[i], p->color ? "\033[0m" : "");
+		char *label = label_of(g->series[i].data, g->series[i].len);
+		out_addf(p->out, "%s%s", label, p->color ? "\033[0m" : "");
+		free(label);
 	}
 	out_addc(p->out, '\n');
 }
@@ -308,7 +312,6 @@ static void draw_lines(struct print *p, struct plot *g)
 
 static void draw_bars(struct print *p, const struct plot *g)
 {
-	static const char *const eighths[] = {"", "▏", "▎", "▍", "▌", "▋", "▊", "▉"};
 	size_t widest = 0;
 	double most = 0;
 	for (int i = 0; i < g->bar_n; i++) {
@@ -316,6 +319,7 @@ static void draw_bars(struct print *p, const struct plot *g)
 		widest = width > widest ? width : widest;
 		most = fmax(most, fabs(g->bar_values[i]));
 	}
+	struct buf bar = BUF_INIT;
 	int room = (p->screen_columns > 60 ? p->screen_columns : WIDTH) - (int)widest - 16;
 	for (int i = 0; i < g->bar_n; i++) {
 		double v = g->bar_values[i];
@@ -325,17 +329,22 @@ static void draw_bars(struct print *p, const struct plot *g)
 		out_addf(p->out, " %12.6g ", v);
 		if (p->color)
 			out_addf(p->out, "%s", v < 0 ? colors[4] : colors[0]);
-		for (int k = 0; k < eighth_n / 8; k++)
-			out_adds(p->out, p->ascii ? (v < 0 ? "-" : "#") : v < 0 ? "░" : "█");
-		out_adds(p->out, p->ascii || v < 0 ? "" : eighths[eighth_n % 8]);
+		bar.len = 0;
+		if (v >= 0 && !p->ascii)
+			utf8_add_bar(&bar, eighth_n);
+		else
+			for (int k = 0; k < eighth_n / 8; k++)
+				buf_adds(&bar, !p->ascii ? "░" : v < 0 ? "-" : "#");
+		out_add(p->out, bar.data, bar.len);
 		out_addf(p->out, "%s\n", p->color ? "\033[0m" : "");
 	}
+	buf_finish(&bar);
 }
 
 static void plot_end(struct print *p)
 {
 	struct plot *g = p->plot;
-	if (g->bar_n >= (int)(g->point_n > INT32_MAX ? INT32_MAX : g->point_n) && g->bar_n)
+	if (g->bar_n && (size_t)g->bar_n >= g->point_n)
 		draw_bars(p, g);
 	else if (g->point_n)
 		draw_lines(p, g);
@@ -350,7 +359,7 @@ static void plot_end(struct print *p)
 	if (g->skipped_n && (g->point_n || g->bar_n))
 		out_addf(p->out, "%lld row%s without a number left out\n", (long long)g->skipped_n, g->skipped_n == 1 ? "" : "s");
 	for (int i = 0; i < g->series_n; i++)
-		free(g->series[i]);
+		buf_finish(&g->series[i]);
 	for (int i = 0; i < g->bar_n; i++)
 		free(g->bar_labels[i]);
 	free(g->points);

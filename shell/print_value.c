@@ -10,24 +10,6 @@
 #include "core/utf8.h"
 #include "shell/print.h"
 
-size_t print_integer(int64_t v, char out[NUMBER_TEXT_MAX])
-{
-	char digits[24];
-	uint64_t u = v < 0 ? 0 - (uint64_t)v : (uint64_t)v;
-	size_t n = 0;
-	do {
-		digits[n++] = (char)('0' + u % 10);
-		u /= 10;
-	} while (u);
-	size_t len = 0;
-	if (v < 0)
-		out[len++] = '-';
-	while (n)
-		out[len++] = digits[--n];
-	out[len] = '\0';
-	return len;
-}
-
 /* Most plant values have few decimals: v = i / 10^k with i < 2^53 is exact division of exact numbers, so it rounds as strtod does and
  * the smallest such k is the shortest text. All others try 15, 16, 17 digits. */
 static bool print_short_real(double v, char *out, size_t *ret_len)
@@ -42,7 +24,7 @@ static bool print_short_real(double v, char *out, size_t *ret_len)
 		if ((double)i / scale[k] != a)
 			continue;
 		char digits[NUMBER_TEXT_MAX];
-		size_t n = print_integer((int64_t)i, digits);
+		size_t n = int_text((int64_t)i, digits);
 		size_t at = 0;
 		if (v < 0)
 			out[at++] = '-';
@@ -339,7 +321,7 @@ void print_sql_literal(struct buf *to, const struct cell *c, bool safe)
 		buf_adds(to, "NULL");
 		return;
 	case CELL_INTEGER:
-		buf_add(to, number, print_integer(c->integer, number));
+		buf_add(to, number, int_text(c->integer, number));
 		return;
 	case CELL_REAL:
 		if (isinf(c->real))
@@ -388,7 +370,7 @@ void print_cell_text(const struct print *p, int column, const struct cell *c, bo
 		if (p->columns[column].kind == KIND_TIMESTAMP && instants_as_text(p))
 			buf_add(to, number, print_instant(c->integer, p->set->local_time, number));
 		else
-			buf_add(to, number, print_integer(c->integer, number));
+			buf_add(to, number, int_text(c->integer, number));
 		return;
 	case CELL_REAL:
 		buf_add(to, number, print_real(c->real, number));

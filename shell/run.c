@@ -18,7 +18,7 @@
 static void add_grouped(struct buf *b, int64_t v)
 {
 	char digits[NUMBER_TEXT_MAX];
-	size_t n = print_integer(v, digits);
+	size_t n = int_text(v, digits);
 	for (size_t i = 0; i < n; i++) {
 		buf_addc(b, digits[i]);
 		if (i + 1 < n && (n - i - 1) % 3 == 0 && digits[i] != '-')
@@ -109,7 +109,7 @@ static void gset_row(struct shell *sh, struct query *q)
 		char *name = xasprintf("%s%s", sh->gset_prefix, print_stmt_column_name(stmt, i));
 		char *text = c.type >= CELL_TEXT ? xstrndup(c.data, c.len) : NULL;
 		if (c.type == CELL_INTEGER)
-			print_integer(c.integer, number);
+			int_text(c.integer, number);
 		else if (c.type == CELL_REAL)
 			print_real(c.real, number);
 		session_set_variable(sh->session, name, c.type == CELL_NULL ? NULL : text ? text : number);
@@ -393,24 +393,14 @@ static bool check_output(struct shell *sh, const struct origin *at)
 	return false;
 }
 
-static void end_one_shots(struct shell *sh, enum print_expanded expanded, const struct print_impl *mode)
+void shell_end_once(struct shell *sh)
 {
-	sh->print.expanded = expanded;
 	sh->once_expanded = false;
-	sh->print.mode = mode;
 	sh->once_mode = NULL;
 	free(sh->gset_prefix);
 	sh->gset_prefix = NULL;
 	if (sh->redirected && sh->redirect_once)
 		shell_close_redirect(sh);
-}
-
-static void prepare_one_shots(struct shell *sh)
-{
-	if (sh->once_expanded)
-		sh->print.expanded = EXPANDED_ON;
-	if (sh->once_mode)
-		sh->print.mode = sh->once_mode;
 }
 
 static struct origin advance(const struct origin *at, const char *sql, size_t n)
@@ -487,7 +477,10 @@ bool shell_run_sql(struct shell *sh, const char *sql, size_t len, const struct o
 	bool ok = true;
 	enum print_expanded expanded = sh->print.expanded;
 	const struct print_impl *mode = sh->print.mode;
-	prepare_one_shots(sh);
+	if (sh->once_expanded)
+		sh->print.expanded = EXPANDED_ON;
+	if (sh->once_mode)
+		sh->print.mode = sh->once_mode;
 	if (sh->interactive)
 		signals_forget();
 	while (done < len && !sh->quit && !sh->fatal) {
@@ -504,7 +497,9 @@ bool shell_run_sql(struct shell *sh, const char *sql, size_t len, const struct o
 		if (signals_last() && !sh->interactive)
 			break;
 	}
-	end_one_shots(sh, expanded, mode);
+	sh->print.expanded = expanded;
+	sh->print.mode = mode;
+	shell_end_once(sh);
 	return ok;
 }
 
@@ -535,7 +530,7 @@ bool shell_query_each(struct shell *sh, const char *sql, void (*each)(void *arg,
 			char number[NUMBER_TEXT_MAX];
 			print_stmt_cell(stmt, i, &c);
 			if (c.type == CELL_INTEGER)
-				print_integer(c.integer, number);
+				int_text(c.integer, number);
 			else if (c.type == CELL_REAL)
 				print_real(c.real, number);
 			text[i] = c.type == CELL_NULL ? NULL : c.type >= CELL_TEXT ? xstrndup(c.data, c.len) : xstrdup(number);

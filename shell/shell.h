@@ -72,6 +72,7 @@ bool shell_open_session(struct shell *sh, const char *db_path, struct err *err);
 void shell_end_mounts(struct shell *sh);                 /* cmd_mount.c */
 struct out *shell_out(struct shell *sh);                 /* where data goes now */
 void shell_close_redirect(struct shell *sh);
+void shell_end_once(struct shell *sh);      /* \gx, \plot, \gset, \g FILE hold for one statement, also one that could not be run */
 int shell_exit_code(const struct shell *sh);
 int shell_screen_columns(void);                          /* 0 = not known */
 int shell_screen_rows(void);

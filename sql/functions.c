@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include "core/time.h"
+#include "core/utf8.h"
 #include "sql/regexp.h"
 
 static void fail(sqlite3_context *context, const char *fmt, const char *text)
@@ -249,14 +250,10 @@ static void call_bar(sqlite3_context *context, int n, sqlite3_value **args)
 		return;
 	double share = v / max;
 	int eighth_n = share >= 1 ? width * 8 : share > 0 ? (int)(share * width * 8 + 0.5) : 0;
-	char text[WIDTH_MAX * 3 + 4];
-	size_t len = 0;
-	for (int i = 0; i < eighth_n; i += 8) {
-		memcpy(text + len, "\xe2\x96", 2);
-		text[len + 2] = (char)(0x88 + (eighth_n - i < 8 ? 8 - (eighth_n - i) : 0));
-		len += 3;
-	}
-	sqlite3_result_text(context, text, (int)len, SQLITE_TRANSIENT);
+	struct buf text = BUF_INIT;
+	utf8_add_bar(&text, eighth_n);
+	sqlite3_result_text(context, text.data, (int)text.len, SQLITE_TRANSIENT);
+	buf_finish(&text);
 }
 
 static void call_version(sqlite3_context *context, int n, sqlite3_value **args)

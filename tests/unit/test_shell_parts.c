@@ -94,7 +94,7 @@ static void test_real(void **state)
 	assert_string_equal(text, "-0.0");
 	print_real(0.001, text);
 	assert_string_equal(text, "0.001");
-	assert_int_equal(print_integer(INT64_MIN, text), 20);
+	assert_int_equal(int_text(INT64_MIN, text), 20);
 	assert_string_equal(text, "-9223372036854775808");
 }
 
