@@ -60,6 +60,9 @@ void live_destroy(struct live *l)
 		stream_destroy(st->stream);
 		free(st->alias);
 		free(st->feed_name);
+		free(st->table_sql);
+		free(st->places_sql);
+		derived_free(st->derived);
 		free(st->event_time);
 	}
 	for (size_t i = 0; i < l->follow_n; i++)

@@ -2,6 +2,7 @@
 #ifndef WEIR_SQL_LIVE_LIVE_IMPL_H
 #define WEIR_SQL_LIVE_LIVE_IMPL_H
 
+#include "sql/live/derived.h"
 #include "sql/live/group_table.h"
 #include "sql/live/live.h"
 #include "sql/live/live_input.h"
@@ -14,6 +15,9 @@ struct live_stream {
 	struct stream *stream;
 	char *alias;
 	char *feed_name;                     /* temp."weir_feed_1" */
+	struct derived *derived;             /* from the topic by a subquery, WITH table or view; NULL = the topic itself */
+	char *table_sql;                     /* what stands for it in FROM: the feed, or the derived table over it */
+	char *places_sql;                    /* the same with _partition, _offset and _index */
 	struct feed_table *feed;
 	struct live_input input;
 	char *event_time;                    /* expression over the feed's columns, NULL = _ts */

@@ -28,19 +28,39 @@ static bool not_built(struct err *err, const char *what)
 
 /* ---- the streams of FROM ---- */
 
-static bool add_stream(struct live *l, const struct select *sel, size_t item, struct from_stream *f, struct err *err)
+static char *derived_text(const struct derived *d, const char *feed, bool places)
+{
+	struct buf b = BUF_INIT;
+	derived_sql(d, feed, places, &b);
+	return buf_take(&b);
+}
+
+/* How the query names the item. */
+static char *alias_of(const struct live *l, const struct from_item *f, struct span table)
+{
+	char *name = f->alias ? xstrdup(f->alias) : span_column_name(l->text, table);
+	return name ? name : xstrdup("weir_rows");
+}
+
+static bool add_stream(struct live *l, const struct select *sel, size_t item, struct from_stream *f, struct derived *derived, struct err *err)
 {
 	l->streams = xreallocarray(l->streams, l->stream_n + 1, sizeof *l->streams);
-	struct live_stream *st = &l->streams[l->stream_n];
+	struct live_stream *st = &l->streams[l->stream_n++];
 	char *plain = xasprintf("weir_feed_%d", ++l->s->feed_n);
-	*st = (struct live_stream){.item = item, .stream = f->stream};
-	f->stream = NULL;
-	const struct from_item *fi = &sel->from[item];
-	st->alias = xstrdup(fi->alias ? fi->alias : fi->is_call && f->name ? f->name : fi->name);
-	st->feed_name = xasprintf("temp.\"%s\"", plain);
-	st->event_time = f->event_time;
-	f->event_time = NULL;
-	l->stream_n++;
+	struct from_stream *topic = derived ? derived_stream(derived) : f;
+	*st = (struct live_stream){.item = item, .stream = topic->stream, .derived = derived, .alias = alias_of(l, &sel->from[item], f->table), .feed_name = xasprintf("temp.\"%s\"", plain)};
+	topic->stream = NULL;
+	st->table_sql = derived ? derived_text(derived, st->feed_name, false) : xstrdup(st->feed_name);
+	st->places_sql = derived ? derived_text(derived, st->feed_name, true) : xstrdup(st->feed_name);
+	if (!derived) {
+		st->event_time = f->event_time;
+		f->event_time = NULL;
+	} else if (derived_time(derived) == DERIVED_OWN_TIME) {
+		struct buf b = BUF_INIT;
+		sql_quote_name(&b, st->alias);
+		buf_adds(&b, "._ts");
+		st->event_time = buf_take(&b);
+	}
 	bool ok = feed_table_create(l->s->db, plain, st->stream, &st->feed, err);
 	free(plain);
 	return ok;
@@ -68,17 +88,20 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		struct from_stream f;
 		if (!from_stream(l->s, l->text, sel, i, &f, err))
 			return false;
-		bool ok = true;
+		struct derived *derived = NULL;
+		bool ok = f.stream || derived_find(l->s, l->text, sel, f.table, &derived, err);
+		for (size_t k = 0; ok && derived && derived_follow(derived, k); k++)
+			ok = add_follow(l, derived_follow(derived, k), err);
 		if (f.stream && f.stream->kind == STREAM_CHANGELOG && !f.is_window) {
 			ok = add_follow(l, f.name, err);
-		} else if (f.stream) {
+		} else if (f.stream || derived) {
 			if (f.is_window) {
 				ret->is_window = true;
 				ret->window = f.window;
 				ret->table = f.table;
 				f.window = (struct window_spec){0};
 			}
-			ok = add_stream(l, sel, i, &f, err);
+			ok = add_stream(l, sel, i, &f, derived, err) && ok;
 		}
 		from_stream_finish(&f);
 		if (!ok)
@@ -90,6 +113,13 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		return not_built(err, "a live join of more than two topics");
 	if (l->stream_n == 2 && ret->is_window)
 		return not_built(err, "a window over a side of a live join");
+	if (l->stream_n == 2 && (l->streams[0].derived || l->streams[1].derived))
+		return not_built(err, "a live join with a subquery, WITH table or view of a topic");
+	if ((ret->is_window || !span_empty(sel->ksql_window)) && !ret->window.ts && l->streams[0].derived && derived_time(l->streams[0].derived) == DERIVED_NO_TIME) {
+		err_set(err, ERR_SQL, "the subquery, WITH table or view in the window has no event time");
+		err_hint(err, "add _ts to its columns, or name one: tumble(.., ts => column)");
+		return false;
+	}
 	return l->stream_n < 2 || live_join_plan(l, sel, err);
 }
 
@@ -122,7 +152,7 @@ static bool prepare_times(struct live *l, const char *window_ts, struct err *err
 		return true;
 	struct buf sql = BUF_INIT, alias = BUF_INIT;
 	sql_quote_name(&alias, st->alias);
-	buf_addf(&sql, "SELECT weir_event_time(%s), %s._partition, %s._offset, %s._index FROM %s AS %s", ts, alias.data, alias.data, alias.data, st->feed_name, alias.data);
+	buf_addf(&sql, "SELECT weir_event_time(%s), %s._partition, %s._offset, %s._index FROM %s AS %s", ts, alias.data, alias.data, alias.data, st->places_sql, alias.data);
 	bool ok = prepare(l, sql.data, sql.len, &st->times, err);
 	buf_finish(&sql);
 	buf_finish(&alias);
@@ -147,7 +177,7 @@ static void group_options(struct live *l, const struct window_spec *w, struct gr
 static void over_feed(const struct live *l, const struct group_plan *plan, struct buf *to)
 {
 	buf_add(to, plan->input.data, plan->stream_span.from);
-	buf_adds(to, l->streams[0].feed_name);
+	buf_adds(to, l->streams[0].table_sql);
 	buf_add(to, plan->input.data + plan->stream_span.to, plan->input.len - plan->stream_span.to);
 }
 
@@ -298,7 +328,7 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 	}
 	size_t to = span_empty(sel->tail) ? sel->whole.to : sel->tail.from;
 	buf_add(&sql, l->text + sel->whole.from, f->table.from - sel->whole.from);
-	buf_adds(&sql, l->streams[0].feed_name);
+	buf_adds(&sql, l->streams[0].table_sql);
 	buf_adds(&sql, " AS ");
 	sql_quote_name(&sql, l->streams[0].alias);
 	size_t behind = f->alias ? f->alias_span.to : f->table.to;

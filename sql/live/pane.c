@@ -113,7 +113,7 @@ static void make_plan(struct live *l, struct window_spec *spec, struct group_pla
 			buf_addf(&p->input, ", %s", extra[i].text);
 			*extra[i].column = n++;
 		}
-	buf_addf(&p->input, " FROM %s AS %s", st->feed_name, alias.data);
+	buf_addf(&p->input, " FROM %s AS %s", st->places_sql, alias.data);
 	p->calls = xcalloc(1, sizeof *p->calls);
 	p->calls[0] = (struct group_call){.def = &collect, .column = n, .column_n = 2, .filter = -1};
 	p->call_n = 1;
@@ -143,7 +143,11 @@ static void add_select(struct live *l, const struct select *sel, struct buf *sql
 	const struct from_item *f = &sel->from[l->streams[0].item];
 	size_t behind = f->alias ? f->alias_span.to : f->table.to;
 	buf_add(sql, l->text + sel->whole.from, f->table.from - sel->whole.from);
-	buf_addf(sql, "%s AS ", l->pane->feed_name);
+	if (l->streams[0].derived)
+		derived_sql(l->streams[0].derived, l->pane->feed_name, false, sql);
+	else
+		buf_adds(sql, l->pane->feed_name);
+	buf_adds(sql, " AS ");
 	sql_quote_name(sql, l->streams[0].alias);
 	buf_addf(sql, " CROSS JOIN %s", l->pane->bounds_name);
 	buf_add(sql, l->text + behind, sel->whole.to - behind);
@@ -192,7 +196,7 @@ bool pane_plan(struct live *l, const char *text, const struct select *sel, struc
 	if (ok && event) {
 		struct buf times = BUF_INIT, alias = BUF_INIT;
 		sql_quote_name(&alias, l->streams[0].alias);
-		buf_addf(&times, "SELECT weir_event_time(%s), _partition, _offset, _index FROM %s AS %s", event, l->streams[0].feed_name, alias.data);
+		buf_addf(&times, "SELECT weir_event_time(%s), _partition, _offset, _index FROM %s AS %s", event, l->streams[0].places_sql, alias.data);
 		ok = prepare(l, &times, &l->streams[0].times, err);
 		buf_finish(&times);
 		buf_finish(&alias);

@@ -1,0 +1,351 @@
+/* sql/live/derived.h */
+#include "sql/live/derived.h"
+
+#include <stdlib.h>
+#include <strings.h>
+#include "core/alloc.h"
+#include "sql/aggregate/aggregate.h"
+
+enum { DEPTH_MAX = 32 };
+
+struct derived {
+	char *text;
+	struct select select;                /* of text */
+	size_t item;                         /* of its FROM: what it is derived from */
+	char *alias;                         /* how the select names that */
+	struct derived *inner;               /* NULL: that is the topic */
+	struct from_stream stream;           /* of the topic */
+	char **follows;                      /* with those of inner */
+	size_t follow_n;
+};
+
+/* Names that WITH gives, from the inside to the outside. */
+struct scope {
+	const char *text;
+	struct span with;
+	const struct scope *outer;
+};
+
+struct finder {
+	struct session *s;
+	int depth;                           /* a view may be defined by itself */
+};
+
+static bool find(struct finder *fi, const char *what, char *body, const struct scope *outer, struct derived **ret, struct err *err);
+
+/* ---- where the SELECT of a name stands ---- */
+
+static struct span inside(const char *text, const struct parse *p, size_t to)
+{
+	struct parse q = *p;                 /* stands on '(' */
+	struct span s = {parse_offset(&q) + 1, 0};
+	int depth = 0;
+	for (; q.token.kind != TOKEN_END; parse_next(&q)) {
+		if (token_is_op(&q.token, "("))
+			depth++;
+		else if (token_is_op(&q.token, ")") && --depth == 0)
+			break;
+	}
+	s.to = q.token.kind == TOKEN_END ? to : (size_t)(q.token.text - text);
+	return s;
+}
+
+/* WITH name [(columns)] AS [NOT] [MATERIALIZED] ( body ), ..  NULL: the name is not there. */
+static char *with_body(const struct scope *scope, const char *name, bool *ret_columns)
+{
+	struct parse p = parse_begin(scope->text, scope->with.from, scope->with.to);
+	char *body = NULL;
+	parse_word(&p, "with");
+	parse_word(&p, "recursive");
+	while (p.token.kind != TOKEN_END && !body) {
+		char *own = NULL;
+		struct err ignored = ERR_INIT;
+		if (!parse_name(&p, "a name", &own, &ignored))
+			break;
+		bool same = strcasecmp(own, name) == 0;
+		free(own);
+		*ret_columns = token_is_op(&p.token, "(");
+		if (*ret_columns)
+			p = parse_begin(scope->text, inside(scope->text, &p, scope->with.to).to + 1, scope->with.to);
+		parse_word(&p, "as");
+		parse_word(&p, "not");
+		parse_word(&p, "materialized");
+		if (!token_is_op(&p.token, "("))
+			break;
+		struct span s = inside(scope->text, &p, scope->with.to);
+		if (same)
+			body = span_text(scope->text, s);
+		p = parse_begin(scope->text, s.to + 1, scope->with.to);
+		parse_op(&p, ",");
+	}
+	return body;
+}
+
+static char *view_body(struct session *s, const char *name, bool *ret_columns)
+{
+	sqlite3_stmt *stmt = NULL;
+	char *body = NULL;
+	if (sqlite3_prepare_v2(s->db, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE"
+		" UNION ALL SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE", -1, &stmt, NULL) != SQLITE_OK)
+		return NULL;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	if (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *sql = (const char *)sqlite3_column_text(stmt, 0);
+		struct parse p = parse_begin(sql, 0, strlen(sql));
+		parse_words(&p, "create view");
+		parse_next(&p);                  /* its name */
+		*ret_columns = token_is_op(&p.token, "(");
+		while (!parse_at_end(&p) && !parse_is(&p, "as"))
+			parse_next(&p);
+		if (parse_word(&p, "as"))
+			body = xstrdup(sql + parse_offset(&p));
+	}
+	sqlite3_finalize(stmt);
+	return body;
+}
+
+/* ---- shape ---- */
+
+static bool calls_aggregate(const char *text, struct span s, bool *ret_over)
+{
+	struct lex l = {.sql = text, .len = s.to, .at = s.from};
+	bool found = false;
+	int depth = 0;
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
+		struct lex ahead = l;
+		struct token next = lex_next_solid(&ahead), after = lex_next_solid(&ahead);
+		if (token_is_op(&t, "(") && (depth || token_is_word(&next, "select")))
+			depth++;                         /* a subquery's own */
+		else if (token_is_op(&t, ")") && depth)
+			depth--;
+		else if (!depth && token_is_word(&t, "over"))
+			*ret_over = true;
+		else if (!depth && t.kind == TOKEN_WORD && token_is_op(&next, "(")) {
+			const struct aggregate *a = aggregate_find(t.text, t.len, -1);
+			struct parse p = parse_begin(text, (size_t)(next.text - text), s.to);
+			struct span args = inside(text, &p, s.to), *list = NULL;
+			size_t n = 0;
+			span_split(text, args, &list, &n);
+			free(list);
+			found = found || (a && aggregate_find(t.text, t.len, token_is_op(&after, "*") ? 0 : (int)n));
+		}
+	}
+	return found;
+}
+
+/* Why the select cannot be run row by row; NULL = it can. */
+static const char *obstacle(const char *text, const struct select *sel)
+{
+	bool over = false;
+	if (sel->compound)
+		return "UNION, EXCEPT or INTERSECT";
+	if (sel->distinct)
+		return "DISTINCT";
+	if (sel->group_n || calls_aggregate(text, sel->items_span, &over))
+		return over ? "a window function (OVER)" : "aggregates";
+	if (over)
+		return "a window function (OVER)";
+	if (!span_empty(sel->order_by))
+		return "ORDER BY";
+	if (!span_empty(sel->limit))
+		return "LIMIT";
+	return NULL;
+}
+
+static bool refuse(const char *what, const char *why, struct err *err)
+{
+	bool view = strcmp(why, "aggregates") == 0;
+	err_set(err, ERR_SQL, "%s cannot be read row by row from its topic: it has %s", what, why);
+	err_hint(err, view ? "a live query follows topics; keep the aggregates as a MATERIALIZED VIEW and read that, or put them into the live query itself"
+			   : "a live query reads a subquery, WITH table or view of one topic that chooses rows and computes columns");
+	return false;
+}
+
+/* ---- finding ---- */
+
+static void add_follow(struct derived *d, const char *name)
+{
+	d->follows = xreallocarray(d->follows, d->follow_n + 1, sizeof *d->follows);
+	d->follows[d->follow_n++] = xstrdup(name);
+}
+
+/* The scope whose WITH names it; NULL = none. */
+static const struct scope *find_with(const struct scope *scope, const char *name, char **ret_body, bool *ret_columns)
+{
+	for (*ret_body = NULL; scope; scope = scope->outer) {
+		*ret_body = with_body(scope, name, ret_columns);
+		if (*ret_body)
+			break;
+	}
+	return scope;
+}
+
+/* What FROM names: a WITH table, a view or a subquery. */
+static bool find_table(struct finder *fi, const char *text, struct span table, const struct scope *scope, struct derived **ret, struct err *err)
+{
+	struct lex l = {.sql = text, .len = table.to, .at = table.from};
+	struct token t = lex_next_solid(&l);
+	*ret = NULL;
+	if (token_is_op(&t, "("))
+		return find(fi, "the subquery", span_text(text, (struct span){table.from + 1, table.to - 1}), scope, ret, err);
+	char *body, *name = span_column_name(text, table);
+	bool columns = false;
+	if (!name)
+		return true;
+	scope = find_with(scope, name, &body, &columns);
+	if (!scope)
+		body = view_body(fi->s, name, &columns);
+	char *what = xasprintf("\"%s\"", name);
+	bool ok = !body || find(fi, what, body, scope, ret, err);
+	if (ok && *ret && columns) {
+		derived_free(*ret);
+		*ret = NULL;
+		ok = refuse(what, "a list of column names: name them with AS", err);
+	}
+	free(what);
+	free(name);
+	return ok;
+}
+
+static bool take_item(struct finder *fi, struct derived *d, size_t i, const struct scope *scope, const char *what, struct err *err)
+{
+	const struct from_item *f = &d->select.from[i];
+	struct from_stream st = {0};
+	struct derived *inner = NULL;
+	char *body = NULL;
+	bool columns, of_with = f->name && !f->schema && !f->is_call && find_with(scope, f->name, &body, &columns), ok = true;
+	free(body);
+	if (!of_with && !from_stream(fi->s, d->text, &d->select, i, &st, err))
+		return false;
+	if (st.stream && st.stream->kind == STREAM_CHANGELOG && !st.is_window)
+		add_follow(d, st.name);
+	else if (st.is_window)
+		ok = refuse(what, "a window", err);
+	else if (!st.stream)
+		ok = find_table(fi, d->text, f->table, scope, &inner, err);
+	bool topic = ok && (inner || (st.stream && st.stream->kind != STREAM_CHANGELOG));
+	if (topic && d->alias)
+		ok = topic = refuse(what, "a join of topics", err);
+	if (!topic) {
+		from_stream_finish(&st);
+		derived_free(inner);
+		return ok;
+	}
+	d->item = i;
+	d->alias = xstrdup(f->alias ? f->alias : f->name ? f->name : "weir_rows");
+	d->inner = inner;
+	d->stream = st;
+	for (size_t k = 0; inner && k < inner->follow_n; k++)
+		add_follow(d, inner->follows[k]);
+	return true;
+}
+
+/* body is taken over. */
+static bool find(struct finder *fi, const char *what, char *body, const struct scope *outer, struct derived **ret, struct err *err)
+{
+	struct derived *d = xcalloc(1, sizeof *d);
+	d->text = body;
+	*ret = NULL;
+	/* Text that is no SELECT is VALUES, or what SQLite will refuse. */
+	bool ok = true, read = fi->depth < DEPTH_MAX && select_parse(body, 0, strlen(body), &d->select);
+	struct scope scope = {body, d->select.with, outer};
+	fi->depth++;
+	for (size_t i = 0; ok && read && i < d->select.from_n; i++)
+		ok = take_item(fi, d, i, &scope, what, err);
+	fi->depth--;
+	const char *why = ok && d->alias ? obstacle(body, &d->select) : NULL;
+	if (why)
+		ok = refuse(what, why, err);
+	if (ok && d->alias)
+		*ret = d;
+	else
+		derived_free(d);
+	return ok;
+}
+
+bool derived_find(struct session *s, const char *text, const struct select *sel, struct span table, struct derived **ret, struct err *err)
+{
+	struct scope scope = {text, sel->with, NULL};
+	struct finder fi = {s, 0};
+	return find_table(&fi, text, table, &scope, ret, err);
+}
+
+void derived_free(struct derived *d)
+{
+	if (!d)
+		return;
+	derived_free(d->inner);
+	from_stream_finish(&d->stream);
+	select_finish(&d->select);
+	for (size_t i = 0; i < d->follow_n; i++)
+		free(d->follows[i]);
+	free(d->follows);
+	free(d->alias);
+	free(d->text);
+	free(d);
+}
+
+/* ---- what it says ---- */
+
+struct from_stream *derived_stream(struct derived *d)
+{
+	return d->inner ? derived_stream(d->inner) : &d->stream;
+}
+
+const char *derived_follow(const struct derived *d, size_t i)
+{
+	return i < d->follow_n ? d->follows[i] : NULL;
+}
+
+enum derived_time derived_time(const struct derived *d)
+{
+	for (size_t i = 0; i < d->select.item_n; i++) {
+		const struct select_item *item = &d->select.items[i];
+		char *column = span_column_name(d->text, item->expr);
+		const char *name = item->alias ? item->alias : column;
+		bool is = name && strcasecmp(name, "_ts") == 0, raw = column && strcasecmp(column, "_ts") == 0;
+		free(column);
+		if (is)
+			return !raw ? DERIVED_OWN_TIME : d->inner ? derived_time(d->inner) : DERIVED_RECORD_TIME;
+		struct lex l = {.sql = d->text, .len = item->expr.to, .at = item->expr.from};
+		struct token t = lex_next_solid(&l), last = t;
+		for (; t.kind != TOKEN_END; t = lex_next_solid(&l))
+			last = t;
+		if (token_is_op(&last, "*") && d->inner && derived_time(d->inner) != DERIVED_NO_TIME)
+			return derived_time(d->inner);       /* SELECT *, x.*: of a derived table the column is not hidden */
+	}
+	return DERIVED_NO_TIME;
+}
+
+void derived_sql(const struct derived *d, const char *feed, bool places, struct buf *to)
+{
+	const struct select *sel = &d->select;
+	const struct from_item *f = &sel->from[d->item];
+	buf_addc(to, '(');
+	buf_add(to, d->text, sel->items_span.from);
+	if (places) {
+		static const char *const columns[] = {"_partition", "_offset", "_index"};
+		for (size_t i = 0; i < sizeof columns / sizeof *columns; i++) {
+			buf_addc(to, ' ');
+			sql_quote_name(to, d->alias);
+			buf_addf(to, ".%s,", columns[i]);
+		}
+		buf_addc(to, ' ');
+	}
+	buf_add(to, d->text + sel->items_span.from, f->table.from - sel->items_span.from);
+	if (d->inner)
+		derived_sql(d->inner, feed, places, to);
+	else
+		buf_adds(to, feed);
+	buf_adds(to, " AS ");
+	sql_quote_name(to, d->alias);
+	size_t behind = f->alias ? f->alias_span.to : f->table.to;
+	if (span_empty(sel->where)) {
+		buf_add(to, d->text + behind, sel->whole.to - behind);
+	} else {
+		buf_add(to, d->text + behind, sel->where.from - behind);
+		span_add_ordered_where(to, d->text, sel->where);
+		buf_add(to, d->text + sel->where.to, sel->whole.to - sel->where.to);
+	}
+	buf_addc(to, ')');
+}
