@@ -90,7 +90,7 @@ void group_op_destroy(struct group_op *op)
 	if (!op)
 		return;
 	group_op_clear(op);
-	fill_finish(op);
+	group_fill_free(op->fill);
 	window_free(op, op->only);
 	for (size_t i = 0; i < op->window_slot_n; i++)
 		window_free(op, op->windows[i]);
@@ -115,7 +115,7 @@ void group_op_destroy(struct group_op *op)
 	free(op->windows);
 	free(op->trackers);
 	free(op->changed);
-	free(op->ready);
+	free(op->ready.list);
 	free(op->row);
 	free(op->bounds);
 	free(op->layout.state_at);
@@ -537,7 +537,7 @@ bool group_op_row(struct group_op *op, const struct agg_value *values, const str
 
 bool group_op_advance(struct group_op *op, int64_t watermark_ms, bool by_idle, struct err *err)
 {
-	size_t had = op->ready_n;
+	size_t had = op->ready.n;
 	if (watermark_ms == TIME_NONE)
 		return true;
 	if (!op->plan->windowed) {
@@ -553,14 +553,14 @@ bool group_op_advance(struct group_op *op, int64_t watermark_ms, bool by_idle, s
 		op->closed_ms = watermark_ms;
 		op->closed_by_idle = by_idle;
 	}
-	if (op->ready_n != had)
-		ready_sort(op);
-	return op->o.fill == FILL_NONE || fill_ready(op, watermark_ms == WATERMARK_END, err);
+	if (op->ready.n != had)
+		rows_sort(op, &op->ready);
+	return op->o.fill == FILL_NONE || op->o.keep || fill_rows(op, &op->fill, &op->ready, op->o.fill, op->closed_ms, watermark_ms == WATERMARK_END, err);
 }
 
 struct group_op_stats group_op_stats(const struct group_op *op)
 {
-	struct group_op_stats s = {.waiting_row_n = (int64_t)(op->waiting.row_n - op->waiting.taken_n), .bytes = op->bytes + op->memory.bytes + op->waiting.bytes, .late_n = op->late_n};
+	struct group_op_stats s = {.waiting_row_n = (int64_t)(op->waiting.row_n - op->waiting.taken_n), .bytes = op->bytes + op->memory.bytes + op->waiting.bytes + fill_bytes(op->fill), .late_n = op->late_n};
 	if (op->only)
 		s.group_n = (int64_t)op->only->store.group_n;
 	for (size_t i = 0; i < op->kept_n; i++)

@@ -34,7 +34,7 @@ struct group_op_options {
 };
 
 /* FILL ( .. ) of the statement into o->fill and o->fill_value. */
-bool group_fill_parse(const char *text, const struct select *sel, struct group_op_options *o, struct err *err);
+bool group_fill_parse(const char *text, const struct select *sel, const struct group_plan *plan, struct group_op_options *o, struct err *err);
 
 struct group_op;
 struct group;
@@ -43,6 +43,12 @@ struct group_row {                           /* one result; what it points at is
 	struct group *group;
 	struct group_window *window;
 };
+
+struct group_rows {                          /* zero = empty; its owner frees list */
+	struct group_row *list;
+	size_t n, cap;
+};
+void group_rows_add(struct group_rows *r, struct group *g, struct group_window *w);
 
 struct group_op *group_op_create(const struct group_plan *plan, const struct group_op_options *o);    /* plan is borrowed */
 void group_op_destroy(struct group_op *op);
@@ -63,6 +69,16 @@ bool group_op_has_changed(const struct group_op *op);
 /* Every group of open and of kept windows, in no order; the row is valid during the call. key: only groups with these values of the GROUP_KEY_COLUMN keys
  * (all of them), NULL = all. window_start_ms: only windows that begin then, NULL = all. */
 void group_op_visit(const struct group_op *op, bool open, const struct agg_value *key, const int64_t *window_start_ms, void (*visit)(void *arg, const struct group_row *row), void *arg);
+
+/* FILL over the rows of all keys that group_op_visit gave (with `open` as there): sorts them and puts in the windows without rows. absent: leaves only these, of windows that are over.
+ * The rows are valid until the fill is freed. */
+struct group_fill;
+bool group_op_fill(const struct group_op *op, enum fill_kind kind, bool open, bool absent, struct group_rows *io, struct group_fill **ret, struct err *err);
+void group_fill_free(struct group_fill *f);                          /* NULL is fine */
+static inline bool group_plan_can_fill(const struct group_plan *p)    /* its windows follow one another on a grid */
+{
+	return p->windowed && (p->window.kind == WINDOW_TUMBLE || p->window.kind == WINDOW_HOP);
+}
 
 void group_row_key(const struct group_op *op, const struct group_row *row, size_t key, struct agg_value *ret);       /* bytes borrowed from the row */
 bool group_row_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret, struct err *err);

@@ -8,6 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include "core/alloc.h"
+#include "core/time.h"
+
+enum { MALLOC_BYTES = 32 };                  /* what two allocations cost beyond what they hold */
+#define FILL_MAX_BYTES ((int64_t)4 << 30)
 
 /* What is known of a key. It lives in a store of its own, so that it is found as a group is. */
 struct fill_key {
@@ -18,17 +22,17 @@ struct fill_key {
 };
 
 struct group_fill {
+	size_t call_n;
 	struct group_store keys;
 	struct group_layout layout;          /* no calls: the group is its key, and a pointer */
+	struct agg_memory memory;
+	int64_t bytes;                       /* of keys */
+	struct buf key;                      /* scratch */
 	struct fill_key **list;
 	size_t key_n, key_cap;
-	struct group_window **windows;       /* made for filled rows; freed with the next fill */
-	size_t window_n, window_cap;
-	struct filled_row {
-		struct group *group;         /* owned: malloc */
-		struct agg_result *results;  /* NULL = all NULL; borrowed from `values` */
-	} *rows;
+	struct group **rows;                 /* filled ones; freed with the next fill. Each stands behind a window of its own in one piece of memory */
 	size_t row_n, row_cap;
+	int64_t row_bytes;
 	struct window_bounds last;           /* the last window of any key */
 	bool any;
 };
@@ -40,34 +44,46 @@ static void results_free(struct agg_result *r, size_t n)
 	free(r);
 }
 
-static void rows_free(struct group_op *op, struct group_fill *f)
+/* A filled group is in no table: its hash field leads to its results. */
+static void set_results(struct group *g, struct agg_result *r)
 {
-	for (size_t i = 0; i < f->row_n; i++) {
-		results_free(f->rows[i].results, op->plan->call_n);
-		free(f->rows[i].group);
-	}
-	f->row_n = 0;
-	for (size_t i = 0; i < f->window_n; i++)
-		free(f->windows[i]);
-	f->window_n = 0;
+	g->hash = (uint64_t)(uintptr_t)r;
 }
 
-void fill_finish(struct group_op *op)
+static struct agg_result *results_of(const struct group *g)
 {
-	struct group_fill *f = op->fill;
+	return (struct agg_result *)(uintptr_t)g->hash;
+}
+
+static void rows_free(struct group_fill *f)
+{
+	for (size_t i = 0; i < f->row_n; i++) {
+		results_free(results_of(f->rows[i]), f->call_n);
+		free(f->rows[i]->window);
+	}
+	f->row_n = 0;
+	f->row_bytes = 0;
+}
+
+void group_fill_free(struct group_fill *f)
+{
 	if (!f)
 		return;
-	rows_free(op, f);
+	rows_free(f);
 	for (size_t i = 0; i < f->key_n; i++) {
-		results_free(f->list[i]->results, op->plan->call_n);
+		results_free(f->list[i]->results, f->call_n);
 		free(f->list[i]);
 	}
-	group_store_finish(&f->keys, &f->layout, &op->memory, &op->bytes);
+	group_store_finish(&f->keys, &f->layout, &f->memory, &f->bytes);
+	buf_finish(&f->key);
 	free(f->list);
-	free(f->windows);
 	free(f->rows);
 	free(f);
-	op->fill = NULL;
+}
+
+int64_t fill_bytes(const struct group_fill *f)
+{
+	return f ? f->bytes + f->row_bytes : 0;
 }
 
 static struct fill_key **slot_of(struct group *g)
@@ -75,21 +91,23 @@ static struct fill_key **slot_of(struct group *g)
 	return (struct fill_key **)(void *)((uint8_t *)g + sizeof *g);
 }
 
-static struct group_fill *fill_get(struct group_op *op)
+static struct group_fill *fill_get(const struct group_op *op, struct group_fill **io)
 {
-	if (!op->fill) {
-		op->fill = xcalloc(1, sizeof *op->fill);
-		op->fill->layout.fixed_bytes = sizeof(struct group) + sizeof(struct fill_key *);
+	if (!*io) {
+		struct group_fill *f = *io = xcalloc(1, sizeof *f);
+		f->call_n = op->plan->call_n;
+		f->layout.fixed_bytes = sizeof(struct group) + sizeof(struct fill_key *);
+		buf_init(&f->key);
 	}
-	return op->fill;
+	return *io;
 }
 
-static struct fill_key *key_of(struct group_op *op, struct group_fill *f, const struct group *g)
+static struct fill_key *key_of(const struct group_op *op, struct group_fill *f, const struct group *g)
 {
 	bool fresh = false;
-	op->key.len = 0;
-	buf_add(&op->key, group_key_bytes(&op->layout, g), g->key_len);
-	struct group *own = group_store_get(&f->keys, &f->layout, &op->key, g->real_mask, &fresh, &op->bytes);
+	f->key.len = 0;
+	buf_add(&f->key, group_key_bytes(&op->layout, g), g->key_len);
+	struct group *own = group_store_get(&f->keys, &f->layout, &f->key, g->real_mask, &fresh, &f->bytes);
 	if (!own)
 		alloc_failed(g->key_len);
 	if (fresh) {
@@ -103,21 +121,6 @@ static struct fill_key *key_of(struct group_op *op, struct group_fill *f, const 
 		f->list[f->key_n++] = k;
 	}
 	return *slot_of(own);
-}
-
-static struct group_window *filled_window(struct group_fill *f, struct window_bounds b)
-{
-	for (size_t i = f->window_n; i-- > 0;)
-		if (f->windows[i]->bounds.start_ms == b.start_ms && f->windows[i]->bounds.end_ms == b.end_ms)
-			return f->windows[i];
-	struct group_window *w = xcalloc(1, sizeof *w);
-	w->bounds = b;
-	w->moment_ms = b.end_ms;
-	if (f->window_n == f->window_cap) {
-		f->window_cap = f->window_cap ? 2 * f->window_cap : 16;
-		f->windows = xreallocarray(f->windows, f->window_cap, sizeof(struct group_window *));
-	}
-	return f->windows[f->window_n++] = w;
 }
 
 static double number(const struct agg_result *r)
@@ -138,22 +141,22 @@ static void copy_result(struct agg_result *to, const struct agg_result *from)
 }
 
 /* The stand-in for window b; next (LINEAR) = the results of the key's next real window, NULL = there is none. */
-static struct agg_result *stand_in(const struct group_op *op, const struct fill_key *k, struct window_bounds b, const struct agg_result *next, struct window_bounds next_of)
+static struct agg_result *stand_in(const struct group_op *op, enum fill_kind kind, const struct fill_key *k, struct window_bounds b, const struct agg_result *next, struct window_bounds next_of)
 {
 	size_t n = op->plan->call_n;
 	struct agg_result *r = xcalloc(n + 1, sizeof *r);
 	for (size_t i = 0; i < n; i++) {
 		r[i] = (struct agg_result){.type = AGG_NULL, .text = BUF_INIT};
-		if (op->o.fill == FILL_PREV && k->results)
+		if (kind == FILL_PREV && k->results)
 			copy_result(&r[i], &k->results[i]);
-		if (op->o.fill == FILL_VALUE) {
+		if (kind == FILL_VALUE) {
 			r[i].type = op->o.fill_value.type;
 			r[i].i = op->o.fill_value.i;
 			r[i].d = op->o.fill_value.d;
 			if (op->o.fill_value.bytes.data)
 				buf_add(&r[i].text, op->o.fill_value.bytes.data, op->o.fill_value.bytes.len);
 		}
-		if (op->o.fill == FILL_LINEAR && k->results && next && is_number(&k->results[i]) && is_number(&next[i])) {
+		if (kind == FILL_LINEAR && k->results && next && is_number(&k->results[i]) && is_number(&next[i])) {
 			double share = (double)(b.start_ms - k->results_of.start_ms) / (double)(next_of.start_ms - k->results_of.start_ms);
 			r[i].type = AGG_REAL;
 			r[i].d = number(&k->results[i]) + share * (number(&next[i]) - number(&k->results[i]));
@@ -162,30 +165,31 @@ static struct agg_result *stand_in(const struct group_op *op, const struct fill_
 	return r;
 }
 
-static void add_filled(struct group_op *op, struct group_fill *f, const struct fill_key *k, struct window_bounds b, struct agg_result *results)
+static void add_filled(const struct group_op *op, struct group_fill *f, struct group_rows *rows, const struct fill_key *k, struct window_bounds b, struct agg_result *results)
 {
-	struct group *g = xcalloc(1, op->layout.fixed_bytes + k->group->key_len);
+	struct group_window *w = xcalloc(1, sizeof *w + op->layout.fixed_bytes + k->group->key_len);
+	struct group *g = (struct group *)(void *)(w + 1);
+	w->bounds = b;
+	w->moment_ms = b.end_ms;
 	g->key_len = k->group->key_len;
 	g->real_mask = k->group->real_mask;
 	g->filled = true;
 	memcpy(group_key_bytes(&op->layout, g), group_key_bytes(&f->layout, k->group), g->key_len);
-	g->window = filled_window(f, b);
-	/* fill_call finds the results through the hash field: a filled group is in no table. */
-	g->hash = f->row_n;
+	g->window = w;
+	set_results(g, results);
 	if (f->row_n == f->row_cap) {
 		f->row_cap = f->row_cap ? 2 * f->row_cap : 16;
-		f->rows = xreallocarray(f->rows, f->row_cap, sizeof *f->rows);
+		f->rows = xreallocarray(f->rows, f->row_cap, sizeof(struct group *));
 	}
-	f->rows[f->row_n].group = g;
-	f->rows[f->row_n++].results = results;
-	ready_add(op, g, g->window);
+	f->rows[f->row_n++] = g;
+	f->row_bytes += (int64_t)(sizeof *w + op->layout.fixed_bytes + k->group->key_len + (f->call_n + 1) * sizeof *results + sizeof(struct group_row) + sizeof(struct group *) + MALLOC_BYTES);
+	group_rows_add(rows, g, g->window);
 }
 
 bool fill_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret)
 {
-	const struct agg_result *r = op->fill->rows[row->group->hash].results;
-	if (r)
-		copy_result(ret, &r[call]);
+	(void)op;
+	copy_result(ret, &results_of(row->group)[call]);
 	return true;
 }
 
@@ -194,16 +198,34 @@ static bool before(struct window_bounds a, struct window_bounds b)
 	return a.start_ms < b.start_ms;
 }
 
-/* Everything of key k behind its last window and before `to`. */
-static void fill_gap(struct group_op *op, struct group_fill *f, struct fill_key *k, struct window_bounds to, const struct agg_result *next)
+struct filling {
+	const struct group_op *op;
+	struct group_fill *f;
+	enum fill_kind kind;
+	struct group_rows *rows;
+};
+
+/* Everything of key k behind its last window and before `to`. One row dated 1970 makes a gap of billions of windows. */
+static bool fill_gap(const struct filling *g, struct fill_key *k, struct window_bounds to, const struct agg_result *next, struct err *err)
 {
-	for (struct window_bounds b = window_next(&op->plan->window, k->last); before(b, to) && before(k->last, b); b = window_next(&op->plan->window, b)) {
-		add_filled(op, f, k, b, stand_in(op, k, b, next, to));
+	const struct window_spec *w = &g->op->plan->window;
+	int64_t limit = g->op->o.memory_max_bytes > 0 ? g->op->o.memory_max_bytes : FILL_MAX_BYTES;
+	for (struct window_bounds b = window_next(w, k->last); before(b, to) && before(k->last, b); b = window_next(w, b)) {
+		if (g->f->row_bytes > limit) {
+			char from[TIME_TEXT_MAX], until[TIME_TEXT_MAX];
+			time_format(k->last.start_ms, from);
+			time_format(to.start_ms, until);
+			err_set(err, ERR_LIMIT, "FILL: the windows without rows up to %s (the last one: %s) need more than %lld MB", until, from, (long long)(limit >> 20));
+			err_hint(err, "leave out rows with wrong times (WHERE _ts > ..), make the windows larger, or SET memory_limit");
+			return false;
+		}
+		add_filled(g->op, g->f, g->rows, k, b, stand_in(g->op, g->kind, k, b, next, to));
 		k->last = b;
 	}
+	return true;
 }
 
-static bool remember(struct group_op *op, struct fill_key *k, const struct group_row *row, struct agg_result **ret, struct err *err)
+static bool remember(const struct group_op *op, const struct group_row *row, struct agg_result **ret, struct err *err)
 {
 	struct agg_result *r = xcalloc(op->plan->call_n + 1, sizeof *r);
 	for (size_t i = 0; i < op->plan->call_n; i++)
@@ -215,20 +237,23 @@ static bool remember(struct group_op *op, struct fill_key *k, const struct group
 	return true;
 }
 
-bool fill_ready(struct group_op *op, bool last, struct err *err)
+bool fill_rows(const struct group_op *op, struct group_fill **io, struct group_rows *rows, enum fill_kind kind, int64_t over_ms, bool last, struct err *err)
 {
-	struct group_fill *f = fill_get(op);
-	rows_free(op, f);
-	size_t n = op->ready_n;
+	struct group_fill *f = fill_get(op, io);
+	struct filling g = {op, f, kind, rows};
+	rows_free(f);
+	size_t n = rows->n;
 	for (size_t i = 0; i < n; i++) {
-		struct group_row row = op->ready[i];
+		struct group_row row = rows->list[i];
 		struct window_bounds b = row.window->bounds;
 		struct fill_key *k = key_of(op, f, row.group);
 		struct agg_result *results = NULL;
-		if (!remember(op, k, &row, &results, err))
+		if (!remember(op, &row, &results, err))
 			return false;
-		if (k->results)
-			fill_gap(op, f, k, b, results);
+		if (k->results && !fill_gap(&g, k, b, results, err)) {
+			results_free(results, op->plan->call_n);
+			return false;
+		}
 		results_free(k->results, op->plan->call_n);
 		k->results = results;
 		k->results_of = k->last = b;
@@ -238,23 +263,23 @@ bool fill_ready(struct group_op *op, bool last, struct err *err)
 	}
 	/* The windows that are over for all, except that LINEAR waits for the key's next value. */
 	struct window_bounds past = f->last;
-	if (f->any && !last && op->closed_ms != INT64_MAX)
-		for (struct window_bounds b = window_next(&op->plan->window, past); b.end_ms <= op->closed_ms && before(past, b); b = window_next(&op->plan->window, b))
+	if (f->any && over_ms != INT64_MAX)
+		for (struct window_bounds b = window_next(&op->plan->window, past); b.end_ms <= over_ms && before(past, b); b = window_next(&op->plan->window, b))
 			past = b;
 	f->last = past;
-	if (f->any && (op->o.fill != FILL_LINEAR || last))
+	if (f->any && (kind != FILL_LINEAR || last))
 		for (size_t i = 0; i < f->key_n; i++) {
 			struct window_bounds end = window_next(&op->plan->window, past);
-			if (before(past, end))
-				fill_gap(op, f, f->list[i], end, NULL);
+			if (before(past, end) && !fill_gap(&g, f->list[i], end, NULL, err))
+				return false;
 		}
-	if (op->ready_n != n)
-		ready_sort(op);
+	if (rows->n != n)
+		rows_sort(op, rows);
 	return true;
 }
 
 /* FILL (NULL | PREV | LINEAR | value) */
-bool group_fill_parse(const char *text, const struct select *sel, struct group_op_options *o, struct err *err)
+bool group_fill_parse(const char *text, const struct select *sel, const struct group_plan *plan, struct group_op_options *o, struct err *err)
 {
 	static const struct {
 		const char *word;
@@ -262,6 +287,11 @@ bool group_fill_parse(const char *text, const struct select *sel, struct group_o
 	} words[] = {{"null", FILL_NULL}, {"prev", FILL_PREV}, {"previous", FILL_PREV}, {"linear", FILL_LINEAR}};
 	if (span_empty(sel->fill_whole))
 		return true;
+	if (!group_plan_can_fill(plan)) {
+		err_set(err, ERR_SQL, "FILL puts in windows without rows: it needs tumbling or hopping windows");
+		err->sql_offset = (int)sel->fill_whole.from;
+		return false;
+	}
 	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
 		if (span_is_word(text, sel->fill, words[i].word)) {
 			o->fill = words[i].kind;

@@ -50,8 +50,7 @@ struct group_op {
 
 	struct group **changed;
 	size_t changed_n, changed_cap;
-	struct group_row *ready;
-	size_t ready_n, ready_cap;
+	struct group_rows ready;
 	struct group_window *ready_windows;  /* closed, freed by group_op_clear */
 	struct group_window **kept;          /* closed, with o.keep */
 	size_t kept_n, kept_cap;
@@ -65,13 +64,13 @@ struct group_op {
 };
 
 void window_free(struct group_op *op, struct group_window *w);
-void ready_add(struct group_op *op, struct group *g, struct group_window *w);
-void ready_sort(struct group_op *op);                                /* the whole list, by moment, bounds, keys */
+void rows_sort(const struct group_op *op, struct group_rows *r);      /* by moment, bounds, keys */
 void ready_window(struct group_op *op, struct group_window *w);      /* all groups of a closed window; it goes at group_op_clear */
 
-/* FILL: looks at the sorted ready list and puts in what is missing. last: no more windows will come. */
-bool fill_ready(struct group_op *op, bool last, struct err *err);
-void fill_finish(struct group_op *op);
+/* FILL: looks at the sorted rows and puts in what is missing between those of a key, and behind its last one up to the windows that end by over_ms. *io keeps
+ * the keys from call to call, and what the rows put in point at until the next one; NULL to begin with. last: LINEAR does not wait for a key's next value. */
+bool fill_rows(const struct group_op *op, struct group_fill **io, struct group_rows *rows, enum fill_kind kind, int64_t over_ms, bool last, struct err *err);
 bool fill_call(const struct group_op *op, const struct group_row *row, size_t call, struct agg_result *ret);      /* true: the row was made by FILL */
+int64_t fill_bytes(const struct group_fill *f);                      /* NULL is fine */
 
 #endif

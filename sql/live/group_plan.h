@@ -76,5 +76,6 @@ void group_plan_output(const struct group_plan *p, const char *table, struct buf
 /* Names of the columns of the table that output reads: "weir_k1" .. of keys, "weir_a1" .. of calls, window_start, window_end. */
 #define GROUP_KEY_NAME "weir_k%zu"
 #define GROUP_CALL_NAME "weir_a%zu"
+#define GROUP_ABSENT_NAME "weir_absent"      /* hidden, of a view's: = 1 gives the windows that are over and in which a group has no rows */
 
 #endif

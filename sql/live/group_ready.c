@@ -4,13 +4,13 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 
-void ready_add(struct group_op *op, struct group *g, struct group_window *w)
+void group_rows_add(struct group_rows *r, struct group *g, struct group_window *w)
 {
-	if (op->ready_n == op->ready_cap) {
-		op->ready_cap = op->ready_cap ? 2 * op->ready_cap : 16;
-		op->ready = xreallocarray(op->ready, op->ready_cap, sizeof *op->ready);
+	if (r->n == r->cap) {
+		r->cap = r->cap ? 2 * r->cap : 16;
+		r->list = xreallocarray(r->list, r->cap, sizeof *r->list);
 	}
-	op->ready[op->ready_n++] = (struct group_row){g, w};
+	r->list[r->n++] = (struct group_row){g, w};
 }
 
 static int64_t compare_keys(const struct group_op *op, const struct group *a, const struct group *b)
@@ -46,16 +46,17 @@ static int by_order(const void *pa, const void *pb, void *arg)
 	return order < 0 ? -1 : order > 0;
 }
 
-void ready_sort(struct group_op *op)
+void rows_sort(const struct group_op *op, struct group_rows *r)
 {
-	qsort_r(op->ready, op->ready_n, sizeof *op->ready, by_order, op);
+	if (r->n)
+		qsort_r(r->list, r->n, sizeof *r->list, by_order, (void *)(uintptr_t)op);
 }
 
 static void add_groups(struct group_op *op, struct group_window *w)
 {
 	for (size_t i = 0; i < w->store.slot_n; i++)
 		if (w->store.slots[i])
-			ready_add(op, w->store.slots[i], w);
+			group_rows_add(&op->ready, w->store.slots[i], w);
 }
 
 /* Groups of a window that goes must not stay in the list of changes. */
@@ -90,7 +91,7 @@ void ready_window(struct group_op *op, struct group_window *w)
 
 void group_op_clear(struct group_op *op)
 {
-	op->ready_n = 0;
+	op->ready.n = 0;
 	while (op->ready_windows) {
 		struct group_window *w = op->ready_windows;
 		op->ready_windows = w->next_ready;
@@ -102,10 +103,10 @@ void group_op_take_changed(struct group_op *op)
 {
 	for (size_t i = 0; i < op->changed_n; i++) {
 		op->changed[i]->changed = false;
-		ready_add(op, op->changed[i], op->changed[i]->window);
+		group_rows_add(&op->ready, op->changed[i], op->changed[i]->window);
 	}
 	op->changed_n = 0;
-	ready_sort(op);
+	rows_sort(op, &op->ready);
 }
 
 bool group_op_has_changed(const struct group_op *op)
@@ -123,7 +124,7 @@ void group_op_take_all(struct group_op *op)
 	for (size_t i = 0; i < op->tracker_slot_n; i++)
 		if (op->trackers[i] && op->trackers[i]->window)
 			add_groups(op, op->trackers[i]->window);
-	ready_sort(op);
+	rows_sort(op, &op->ready);
 }
 
 struct visiting {
@@ -173,14 +174,30 @@ void group_op_visit(const struct group_op *op, bool open, const struct agg_value
 	buf_finish(&encoded);
 }
 
+bool group_op_fill(const struct group_op *op, enum fill_kind kind, bool open, bool absent, struct group_rows *io, struct group_fill **ret, struct err *err)
+{
+	/* Where windows are shown before they close, those are over that event time has passed. */
+	int64_t over_ms = !open || op->closed_ms < INT64_MIN / 2 || op->closed_ms > INT64_MAX / 2 ? op->closed_ms : op->closed_ms + op->o.grace_ms;
+	rows_sort(op, io);
+	if (!fill_rows(op, ret, io, kind, over_ms, true, err))
+		return false;
+	size_t n = 0;
+	for (size_t i = 0; absent && i < io->n; i++)
+		if (io->list[i].group->filled && io->list[i].window->bounds.end_ms <= over_ms)
+			io->list[n++] = io->list[i];
+	if (absent)
+		io->n = n;
+	return true;
+}
+
 size_t group_op_ready_n(const struct group_op *op)
 {
-	return op->ready_n;
+	return op->ready.n;
 }
 
 const struct group_row *group_op_ready(const struct group_op *op, size_t i)
 {
-	return &op->ready[i];
+	return &op->ready.list[i];
 }
 
 struct window_bounds group_row_window(const struct group_row *row)

@@ -37,8 +37,8 @@ struct group_cursor {
 	sqlite3_vtab_cursor base;
 	struct group_table *table;
 	size_t at;
-	struct group_row *rows;              /* of a view's scan */
-	size_t row_n, row_cap;
+	struct group_rows rows;              /* of a view's scan */
+	struct group_fill *fill;             /* what some of them point at */
 };
 
 /* ---- the virtual table ---- */
@@ -71,7 +71,7 @@ static int connect_table(sqlite3 *db, void *aux, int argc, const char *const *ar
 	}
 	for (size_t i = 0; i < t->plan.call_n; i++)
 		buf_addf(&sql, ", \"" GROUP_CALL_NAME "\"", i + 1);
-	buf_addc(&sql, ')');
+	buf_addf(&sql, ", %s HIDDEN)", GROUP_ABSENT_NAME);
 	int rc = sqlite3_declare_vtab(db, sql.data);
 	buf_finish(&sql);
 	if (rc != SQLITE_OK)
@@ -99,7 +99,7 @@ static bool is_view(const struct group_table *t)
 	return t->use == GROUPS_VIEW || t->use == GROUPS_FINAL_VIEW;
 }
 
-enum { VIEW_BY_KEY = 1, VIEW_BY_START = 2 };
+enum { VIEW_BY_KEY = 1, VIEW_BY_START = 2, VIEW_ABSENT = 4 };
 
 /* Views: arguments are the values of all GROUP_KEY_COLUMN keys, in their order, if each is given by an equality (VIEW_BY_KEY), then that of window_start
  * (VIEW_BY_START). SQLite checks both again. */
@@ -137,12 +137,27 @@ static void index_view(const struct group_table *t, sqlite3_index_info *info)
 	free(of_key);
 }
 
+/* The windows without rows: what FILL puts in depends on all rows, so no index is used. */
+static bool index_absent(const struct group_table *t, sqlite3_index_info *info)
+{
+	for (int i = 0; i < info->nConstraint; i++) {
+		const struct sqlite3_index_constraint *c = &info->aConstraint[i];
+		if (c->op != SQLITE_INDEX_CONSTRAINT_EQ || (size_t)c->iColumn != 2 + t->plan.key_n + t->plan.call_n)
+			continue;
+		info->idxNum = VIEW_ABSENT;
+		info->aConstraintUsage[i].argvIndex = 1;
+		info->aConstraintUsage[i].omit = 1;
+		return true;
+	}
+	return false;
+}
+
 static int best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
 	const struct group_table *t = ((struct group_vtab *)base)->table;
 	info->estimatedCost = 1e6;
 	info->estimatedRows = 1000;
-	if (is_view(t))
+	if (is_view(t) && !index_absent(t, info) && t->options.fill == FILL_NONE)
 		index_view(t, info);
 	info->idxStr = sqlite3_mprintf("incremental aggregation of %s%s%s", t->plan.stream ? t->plan.stream : "rows", t->plan.windowed ? " in windows" : "",
 		info->idxNum & VIEW_BY_KEY ? ", by key" : "");
@@ -161,7 +176,8 @@ static int open_cursor(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 static int close_cursor(sqlite3_vtab_cursor *base)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
-	free(c->rows);
+	free(c->rows.list);
+	group_fill_free(c->fill);
 	if (c->table->use == GROUPS_BOUNDED) {
 		group_op_destroy(c->table->op);
 		c->table->op = NULL;
@@ -215,11 +231,7 @@ static bool aggregate_all(struct group_table *t, struct err *err)
 static void take_row(void *arg, const struct group_row *row)
 {
 	struct group_cursor *c = arg;
-	if (c->row_n == c->row_cap) {
-		c->row_cap = c->row_cap ? 2 * c->row_cap : 64;
-		c->rows = xreallocarray(c->rows, c->row_cap, sizeof *c->rows);
-	}
-	c->rows[c->row_n++] = *row;
+	group_rows_add(&c->rows, row->group, row->window);
 }
 
 /* See best_index for the arguments. */
@@ -254,9 +266,13 @@ static int filter(sqlite3_vtab_cursor *base, int number, const char *text, int a
 	struct err err = ERR_INIT;
 	c->at = 0;
 	if (is_view(t)) {
-		c->row_n = 0;
+		bool absent = number & VIEW_ABSENT;
+		c->rows.n = 0;
+		group_fill_free(c->fill);
+		c->fill = NULL;
 		scan_view(c, number, argv);
-		return SQLITE_OK;
+		bool ok = (!absent && t->options.fill == FILL_NONE) || group_op_fill(t->op, absent ? FILL_NULL : t->options.fill, t->use == GROUPS_VIEW, absent, &c->rows, &c->fill, &err);
+		return ok ? SQLITE_OK : fail(t, base->pVtab, &err);
 	}
 	if (t->use == GROUPS_LIVE)
 		return SQLITE_OK;
@@ -275,7 +291,7 @@ static int eof(sqlite3_vtab_cursor *base)
 {
 	const struct group_cursor *c = (const struct group_cursor *)base;
 	if (is_view(c->table))
-		return c->at >= c->row_n;
+		return c->at >= c->rows.n;
 	return !c->table->op || c->at >= group_op_ready_n(c->table->op);
 }
 
@@ -283,7 +299,7 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 {
 	struct group_cursor *c = (struct group_cursor *)base;
 	struct group_table *t = c->table;
-	const struct group_row *row = is_view(t) ? &c->rows[c->at] : group_op_ready(t->op, c->at);
+	const struct group_row *row = is_view(t) ? &c->rows.list[c->at] : group_op_ready(t->op, c->at);
 	if (i < 2) {
 		struct window_bounds b = group_row_window(row);
 		if (t->plan.windowed)
@@ -297,6 +313,8 @@ static int column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
 		agg_to_sqlite(context, &v);
 		return SQLITE_OK;
 	}
+	if (k == t->plan.key_n + t->plan.call_n)
+		return SQLITE_OK;
 	struct agg_result r;
 	struct err err = ERR_INIT;
 	if (!group_row_call(t->op, row, k - t->plan.key_n, &r, &err))

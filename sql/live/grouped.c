@@ -57,7 +57,7 @@ static bool make_table(struct session *s, const struct group_plan_request *r, st
 		return false;
 	}
 	struct group_op_options o = {.lateness = false, .memory_max_bytes = memory_limit()};
-	if (!group_fill_parse(r->text, r->select, &o, err)) {
+	if (!group_fill_parse(r->text, r->select, &plan, &o, err)) {
 		sqlite3_finalize(stmt);
 		group_plan_finish(&plan);
 		return false;

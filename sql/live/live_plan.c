@@ -193,7 +193,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	if (!group_plan_make(&r, &plan, ret_why, err))
 		return *ret_why != NULL;
 	l->windowed = plan.windowed;
-	if (!group_fill_parse(l->text, sel, &o, err)) {
+	if (!group_fill_parse(l->text, sel, &plan, &o, err)) {
 		group_plan_finish(&plan);
 		return false;
 	}
@@ -220,11 +220,6 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 	add_sql(l, sql.data, sql.len);
 	buf_clear(&sql);
 	bool view = l->view;
-	if (view && o.fill != FILL_NONE) {
-		group_plan_finish(&plan);
-		buf_finish(&sql);
-		return not_built(err, "FILL in a materialized view");
-	}
 	o.keep = view;
 	o.changes = o.changes && !view;
 	if (!group_table_create(l->s, &plan, l->input, &o, !view ? GROUPS_LIVE : l->emit.kind == EMIT_FINAL ? GROUPS_FINAL_VIEW : GROUPS_VIEW, &l->groups, err)) {

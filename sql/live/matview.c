@@ -351,6 +351,25 @@ static struct matview *named(struct session *s, const struct token *t)
 	return v;
 }
 
+/* late(v): a table of its own. absent(v): the rows that FILL (NULL) would put into v. */
+static bool add_function(struct matview *v, bool late, struct buf *to, struct err *err)
+{
+	if (late && !v->late_table)
+		return err_set(err, ERR_SQL, "%s has no windows, so no row of it can be late", v->name);
+	if (late) {
+		buf_adds(to, v->late_table);
+		return true;
+	}
+	struct group_table *t = v->live->groups;
+	if (!t || !group_plan_can_fill(group_table_plan(t)))
+		return err_set(err, ERR_SQL, "%s has no tumbling or hopping windows of groups, so none of them can be absent", v->name);
+	const struct group_plan *p = group_table_plan(t);
+	buf_addc(to, '(');
+	buf_add(to, p->output.data, p->output_table_at);
+	buf_addf(to, "%s WHERE %s = 1)", group_table_name(t), GROUP_ABSENT_NAME);
+	return true;
+}
+
 bool matviews_before(struct session *s, struct buf *text, struct err *err)
 {
 	if (!s->matviews)
@@ -366,16 +385,12 @@ bool matviews_before(struct session *s, struct buf *text, struct err *err)
 		struct lex ahead = l;
 		struct token open = lex_next_solid(&ahead), inner = lex_next_solid(&ahead), close = lex_next_solid(&ahead);
 		struct matview *v = named(s, &t);
+		bool late = token_is_word(&t, "late");
 		if (v) {
 			ok = refresh(s, v, err);
-		} else if (token_is_word(&t, "late") && token_is_op(&open, "(") && token_is_op(&close, ")") && (v = named(s, &inner))) {
-			ok = refresh(s, v, err);
-			if (ok && !v->late_table)
-				ok = err_set(err, ERR_SQL, "%s has no windows, so no row of it can be late", v->name);
-			if (!ok)
-				break;
+		} else if ((late || token_is_word(&t, "absent")) && token_is_op(&open, "(") && token_is_op(&close, ")") && (v = named(s, &inner))) {
 			buf_add(&out, text->data + copied, (size_t)(t.text - text->data) - copied);
-			buf_adds(&out, v->late_table);
+			ok = refresh(s, v, err) && add_function(v, late, &out, err);
 			copied = l.at = ahead.at;
 		}
 	}

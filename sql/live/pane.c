@@ -5,12 +5,67 @@
 #include "core/alloc.h"
 #include "sql/live/live_impl.h"
 
+/* Live, a batch often holds a record or two in blocks that have room for hundreds. Records that a window keeps are copied out of such batches into dense
+ * ones, one that is being filled for each partition. */
+struct dense {
+	struct batch_pool *pool;
+	struct batch **open;                 /* by partition */
+	int32_t open_n;
+	const struct batch *from;            /* the record copied last: several rows may come of it */
+	size_t from_record, record;
+	struct batch *batch;
+};
+
 struct pane {
+	struct dense dense;
 	struct feed_table *feed;
 	char *feed_name, *bounds_name;
 	sqlite3_stmt *set_bounds;
 	size_t next;                         /* ready row to run next */
 };
+
+/* ---- dense batches ---- */
+
+enum { DENSE_RECORDS = 512, DENSE_BYTES = 64 << 10, DENSE_FREE_MAX = 4 };
+
+static void dense_finish(struct dense *d)
+{
+	for (int32_t i = 0; i < d->open_n; i++)
+		batch_unref(d->open[i]);
+	free(d->open);
+	batch_pool_unref(d->pool);
+}
+
+static bool dense_copy(struct dense *d, struct batch **io, size_t *io_record)
+{
+	const struct batch *b = *io;
+	const struct record *r = &b->records[*io_record];
+	const struct record *last = d->batch ? &d->batch->records[d->record] : NULL;
+	if (d->from != b || d->from_record != *io_record || d->batch->partition != b->partition || last->offset != r->offset) {
+		if (!d->pool)
+			d->pool = batch_pool_create(DENSE_RECORDS, DENSE_BYTES, DENSE_FREE_MAX);
+		if (b->partition >= d->open_n) {
+			d->open = xreallocarray(d->open, (size_t)b->partition + 1, sizeof(struct batch *));
+			while (d->open_n <= b->partition)
+				d->open[d->open_n++] = NULL;
+		}
+		struct batch **open = &d->open[b->partition];
+		struct bytes headers = bytes_of(r->headers, r->headers ? r->headers_len : 0);
+		if (!*open || !batch_add(*open, r, record_key(r), record_value(r), headers)) {
+			batch_unref(*open);
+			*open = batch_create(d->pool, b->partition, (size_t)r->key_len + r->value_len + r->headers_len);
+			if (!*open || !batch_add(*open, r, record_key(r), record_value(r), headers))
+				return false;
+		}
+		d->from = b;
+		d->from_record = *io_record;
+		d->batch = *open;
+		d->record = (*open)->record_n - 1;
+	}
+	*io = d->batch;
+	*io_record = d->record;
+	return true;
+}
 
 /* ---- the aggregate that collects rows ---- */
 
@@ -210,6 +265,7 @@ void pane_destroy(struct pane *p)
 {
 	if (!p)
 		return;
+	dense_finish(&p->dense);
 	sqlite3 *db = p->set_bounds ? sqlite3_db_handle(p->set_bounds) : NULL;
 	sqlite3_finalize(p->set_bounds);
 	feed_table_destroy(p->feed);
@@ -230,8 +286,13 @@ bool pane_row(struct live *l, const struct chunk_time *place, struct err *err)
 	int n = sqlite3_column_count(l->input);
 	if (!place)
 		return err_set(err, ERR_INTERNAL, "a row of the chunk was not found in it");
-	l->values[n] = (struct agg_value){.type = AGG_INTEGER, .i = (int64_t)(intptr_t)l->pieces[place->piece].batch};
-	l->values[n + 1] = (struct agg_value){.type = AGG_INTEGER, .i = place->record};
+	struct batch *b = l->pieces[place->piece].batch;
+	size_t record = place->record;
+	bool sparse = b->record_n * 4 < b->record_cap && b->block_used * 4 < b->block_cap;
+	if (sparse && !dense_copy(&l->pane->dense, &b, &record))
+		return err_set(err, ERR_MEMORY, "no memory for the rows of a window");
+	l->values[n] = (struct agg_value){.type = AGG_INTEGER, .i = (int64_t)(intptr_t)b};
+	l->values[n + 1] = (struct agg_value){.type = AGG_INTEGER, .i = (int64_t)record};
 	return true;
 }
 
