@@ -271,6 +271,8 @@ static bool take_table(const char *text, struct span s, struct span *ret_table, 
 
 static bool check_slide(const struct window_spec *w, const char *what, const char *slide, struct err *err)
 {
+	if (w->kind == WINDOW_COUNT && w->count_slide_n && w->count_n / w->count_slide_n > WINDOWS_MAX)
+		return err_set(err, ERR_SQL, "%s: each row would be in %lld windows", what, (long long)(w->count_n / w->count_slide_n));
 	if (w->kind != WINDOW_HOP && w->kind != WINDOW_CUMULATE)
 		return true;
 	if (w->slide_ms > w->size_ms)

@@ -90,7 +90,7 @@ enum tracker_effect {
 	TRACKER_HELD_AFTER = 128,            /* they belong to the open window, before this row */
 	TRACKER_HELD_DROP = 256,             /* they belong to none */
 };
-/* COUNT with a slide is not tracked here: its rows are in several windows (see window_rewrite.c). */
+/* COUNT with a slide is not tracked here: its rows are in several windows (live/group.c, window_table.c). */
 unsigned tracker_step(struct window_tracker *t, const struct window_spec *w, const struct window_row *row, struct window_bounds *ret_closed);
 /* No row before watermark_ms will come (INT64_MAX: none at all): closes what that decides. EVENT windows that never saw their end, and COUNT windows that are
  * not full, are not given out, TRACKER_SHORT; at INT64_MAX a STATE window is given out as it is. */

@@ -157,8 +157,6 @@ static bool rewrite_tracked(struct session *s, struct buf *text, const struct se
 		buf_adds(&ts, time);
 	else
 		buf_addf(&ts, "%s._ts", quoted.data);
-	if (f->window.kind == WINDOW_COUNT && f->window.count_slide_n)
-		ok = err_set(err, ERR_NOT_BUILT, "count_window with a slide is not built yet");
 	ok = ok && window_table_create(s, f->stream, &f->window, ts.data, from.data, &t, err);
 	if (ok) {
 		tables->list[tables->n++] = t;

@@ -146,6 +146,7 @@ struct window_table {
 
 struct row {
 	uint8_t *data;                       /* of struct waiting_row */
+	bool shared;                         /* data belongs to a row in front: the same row in another window */
 	struct agg_at at;
 	struct window_bounds window;
 	uint64_t run;                        /* which window of which tracker: its bounds are known when it closes */
@@ -230,7 +231,8 @@ static int tracked_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
 static void clear_rows(struct tracked_cursor *c)
 {
 	for (size_t i = 0; i < c->n; i++)
-		free(c->rows[i].data);
+		if (!c->rows[i].shared)
+			free(c->rows[i].data);
 	c->n = c->at = c->loaded = 0;
 }
 
@@ -290,6 +292,12 @@ struct run {
 	size_t *rows;                        /* of the open window */
 	size_t row_n, row_cap;
 	size_t held_from;                    /* rows[held_from ..) are held: whose they are is not decided */
+	struct slide {                       /* COUNT with a slide: the open windows, the oldest first */
+		size_t *rows;
+		int64_t row_n, start_ms;
+	} *slides;
+	size_t slide_n, slide_cap;
+	int64_t seen_n;
 };
 
 static void add_to_run(struct run *r, size_t row)
@@ -311,15 +319,50 @@ static void close_run(struct tracked_cursor *c, struct run *r, struct window_bou
 	r->row_n = r->held_from = 0;
 }
 
-static void store_row(struct tracked_cursor *c, struct run *r, struct waiting_row *row)
+static size_t add_row(struct tracked_cursor *c, const struct waiting_row *row, bool shared)
 {
 	if (c->n == c->cap) {
 		c->cap = c->cap ? 2 * c->cap : 64;
 		c->rows = xreallocarray(c->rows, c->cap, sizeof *c->rows);
 	}
-	c->rows[c->n] = (struct row){.data = row->data, .at = row->at};
+	c->rows[c->n] = (struct row){.data = row->data, .shared = shared, .at = row->at};
+	return c->n++;
+}
+
+static void store_row(struct tracked_cursor *c, struct run *r, struct waiting_row *row)
+{
+	add_to_run(r, add_row(c, row, false));
 	row->data = NULL;
-	add_to_run(r, c->n++);
+}
+
+static void slide_row(struct tracked_cursor *c, struct run *r, struct waiting_row *row)
+{
+	const struct window_spec *w = &c->table->spec;
+	if (r->seen_n++ % w->count_slide_n == 0) {
+		if (r->slide_n == r->slide_cap) {
+			r->slide_cap = r->slide_cap ? 2 * r->slide_cap : 4;
+			r->slides = xreallocarray(r->slides, r->slide_cap, sizeof *r->slides);
+		}
+		r->slides[r->slide_n++] = (struct slide){NULL, 0, row->at.ts_ms};
+	}
+	for (size_t i = 0; i < r->slide_n; i++) {
+		struct slide *s = &r->slides[i];
+		if ((s->row_n & (s->row_n - 1)) == 0)        /* 0, 1, 2, 4 .. of them: full */
+			s->rows = xreallocarray(s->rows, s->row_n ? 2 * (size_t)s->row_n : 1, sizeof *s->rows);
+		s->rows[s->row_n++] = add_row(c, row, i > 0);
+	}
+	if (!r->slide_n)
+		return;
+	row->data = NULL;
+	struct slide first = r->slides[0];
+	if (first.row_n < w->count_n)
+		return;
+	for (int64_t i = 0; i < first.row_n; i++) {
+		c->rows[first.rows[i]].window = (struct window_bounds){first.start_ms, c->rows[c->n - 1].at.ts_ms};
+		c->rows[first.rows[i]].run = 1;
+	}
+	free(first.rows);
+	memmove(r->slides, r->slides + 1, --r->slide_n * sizeof *r->slides);
 }
 
 /* The window closes; the held rows go with it, or stay behind for the next one, or are in none. */
@@ -367,8 +410,11 @@ static void track_row(struct tracked_cursor *c, const struct input *in, const st
 		wr.state = state.data;
 		wr.state_len = state.len;
 	}
-	unsigned effect = tracker_step(&r->t, &c->table->spec, &wr, &closed);
-	if (effect & TRACKER_HELD) {
+	bool slides = c->table->spec.kind == WINDOW_COUNT && c->table->spec.count_slide_n;
+	unsigned effect = slides ? 0 : tracker_step(&r->t, &c->table->spec, &wr, &closed);
+	if (slides) {
+		slide_row(c, r, row);
+	} else if (effect & TRACKER_HELD) {
 		store_row(c, r, row);
 	} else {
 		if (effect & (TRACKER_CLOSED_BEFORE | TRACKER_HELD_DROP))
@@ -426,6 +472,9 @@ static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
 		tracker_finish(&runs[i].t);
 		free(runs[i].key);
 		free(runs[i].rows);
+		for (size_t k = 0; k < runs[i].slide_n; k++)
+			free(runs[i].slides[k].rows);
+		free(runs[i].slides);
 	}
 	waiting_finish(&waiting);
 	free(runs);

@@ -98,10 +98,12 @@ void group_op_destroy(struct group_op *op)
 		struct group_tracker *t = op->trackers[i];
 		if (!t)
 			continue;
-		window_free(op, t->window);
+		for (size_t k = 0; k <= t->slide_n; k++)
+			window_free(op, tracker_window(t, k));
 		for (size_t k = 0; k < t->held_n; k++)
 			unwait(op, &t->held[k]);
 		free(t->held);
+		free(t->slides);
 		tracker_finish(&t->t);
 		free(t->key);
 		free(t);
@@ -410,6 +412,33 @@ static bool apply_closed(struct group_op *op, struct group_tracker *t, unsigned 
 	return true;
 }
 
+/* COUNT with a slide: a window begins at each slide_n-th row of the key, and a row is in all that are open. */
+static bool step_slides(struct group_op *op, struct group_tracker *t, const struct agg_value *values, const struct agg_at *at, struct err *err)
+{
+	const struct window_spec *w = &op->plan->window;
+	if (t->row_n++ % w->count_slide_n == 0) {
+		if (t->slide_n == t->slide_cap) {
+			t->slide_cap = t->slide_cap ? 2 * t->slide_cap : 4;
+			t->slides = xreallocarray(t->slides, t->slide_cap, sizeof *t->slides);
+		}
+		t->slides[t->slide_n++] = (struct group_slide){window_create(op, (struct window_bounds){at->ts_ms, at->ts_ms}), 0};
+	}
+	for (size_t i = 0; i < t->slide_n; i++) {
+		struct group_slide *s = &t->slides[i];
+		s->window->bounds.end_ms = at->ts_ms;
+		s->row_n++;
+		if (!step_window(op, s->window, values, at, err))
+			return false;
+	}
+	if (t->slide_n && t->slides[0].row_n == w->count_n) {
+		struct group_window *full = t->slides[0].window;
+		memmove(t->slides, t->slides + 1, --t->slide_n * sizeof *t->slides);
+		full->moment_ms = at->ts_ms;
+		ready_window(op, full);
+	}
+	return true;
+}
+
 static bool release_row(struct group_op *op, const struct agg_value *values, struct waiting_row *waited, struct err *err)
 {
 	const struct group_plan *p = op->plan;
@@ -418,6 +447,8 @@ static bool release_row(struct group_op *op, const struct agg_value *values, str
 	struct window_row row = {.ts_ms = at->ts_ms};
 	struct window_bounds closed = {0, 0};
 	struct buf state = BUF_INIT;
+	if (p->window.kind == WINDOW_COUNT && p->window.count_slide_n)
+		return step_slides(op, t, values, at, err);
 	if (p->state >= 0 && values[p->state].type != AGG_NULL) {
 		agg_value_encode(&values[p->state], &state);
 		row.state = state.data;
@@ -571,9 +602,10 @@ struct group_op_stats group_op_stats(const struct group_op *op)
 			s.group_n += (int64_t)op->windows[i]->store.group_n;
 		}
 	for (size_t i = 0; i < op->tracker_slot_n; i++)
-		if (op->trackers[i] && op->trackers[i]->window) {
-			s.window_n++;
-			s.group_n += (int64_t)op->trackers[i]->window->store.group_n;
+		for (size_t k = 0; op->trackers[i] && k <= op->trackers[i]->slide_n; k++) {
+			const struct group_window *w = tracker_window(op->trackers[i], k);
+			s.window_n += w != NULL;
+			s.group_n += w ? (int64_t)w->store.group_n : 0;
 		}
 	return s;
 }

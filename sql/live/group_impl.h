@@ -22,6 +22,12 @@ struct group_tracker {
 	uint8_t *key;
 	size_t key_len;
 	uint64_t hash;
+	struct group_slide {
+		struct group_window *window;
+		int64_t row_n;
+	} *slides;                           /* COUNT with a slide: the open windows, the oldest first */
+	size_t slide_n, slide_cap;
+	int64_t row_n;                       /* rows seen, for slides */
 	struct waiting_row *held;            /* rows whose window is not decided yet (TRACKER_HELD) */
 	size_t held_n, held_cap;
 };
@@ -63,6 +69,11 @@ struct group_op {
 	int64_t late_n;
 };
 
+/* Every open window of a tracker. */
+static inline struct group_window *tracker_window(const struct group_tracker *t, size_t i)
+{
+	return i < t->slide_n ? t->slides[i].window : i == t->slide_n ? t->window : NULL;
+}
 void window_free(struct group_op *op, struct group_window *w);
 void rows_sort(const struct group_op *op, struct group_rows *r);      /* by moment, bounds, keys */
 void ready_window(struct group_op *op, struct group_window *w);      /* all groups of a closed window; it goes at group_op_clear */

@@ -122,8 +122,9 @@ void group_op_take_all(struct group_op *op)
 		if (op->windows[i])
 			add_groups(op, op->windows[i]);
 	for (size_t i = 0; i < op->tracker_slot_n; i++)
-		if (op->trackers[i] && op->trackers[i]->window)
-			add_groups(op, op->trackers[i]->window);
+		for (size_t k = 0; op->trackers[i] && k <= op->trackers[i]->slide_n; k++)
+			if (tracker_window(op->trackers[i], k))
+				add_groups(op, tracker_window(op->trackers[i], k));
 	rows_sort(op, &op->ready);
 }
 
@@ -168,8 +169,8 @@ void group_op_visit(const struct group_op *op, bool open, const struct agg_value
 		for (size_t i = 0; i < op->window_slot_n; i++)
 			visit_window(&v, op->windows[i]);
 		for (size_t i = 0; i < op->tracker_slot_n; i++)
-			if (op->trackers[i])
-				visit_window(&v, op->trackers[i]->window);
+			for (size_t k = 0; op->trackers[i] && k <= op->trackers[i]->slide_n; k++)
+				visit_window(&v, tracker_window(op->trackers[i], k));
 	}
 	buf_finish(&encoded);
 }

@@ -44,10 +44,6 @@ static bool make_table(struct session *s, const struct group_plan_request *r, st
 	size_t used;
 	if (!group_plan_make(r, &plan, &why, err))
 		return false;
-	if (plan.windowed && plan.window.kind == WINDOW_COUNT && plan.window.count_slide_n) {
-		group_plan_finish(&plan);
-		return false;
-	}
 	buf_add(&input.sql, plan.input.data, plan.input.len);
 	bool ok = resolve_prepare(s, &input, &stmt, &used, err) && variables_bind(s, stmt, err);
 	statement_finish(&input);

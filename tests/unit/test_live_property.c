@@ -146,6 +146,7 @@ static void make_plan(struct random_state *r, struct group_plan *p)
 	w->max_ms = below(r, 2) ? 5000 : 0;
 	w->true_for_ms = below(r, 3) == 0 ? 300 : 0;
 	w->count_n = 1 + below(r, 4);
+	w->count_slide_n = w->kind == WINDOW_COUNT ? below(r, 7) : 0;
 	w->extend = below(r, 3);
 	p->keys = xcalloc(3, sizeof *p->keys);
 	p->keys[0] = (struct group_key){.kind = GROUP_KEY_WINDOW_START, .column = -1};
