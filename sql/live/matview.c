@@ -12,6 +12,7 @@
 enum {
 	STEP_WAIT_MS = 20,
 	QUIET_MS = 400,                      /* of silence, at a place that is said to be the end of what can be read: it is */
+	QUIET_STEPS = QUIET_MS / STEP_WAIT_MS,       /* .. in which was looked that often: a machine may stand still for longer */
 };
 
 struct matview {
@@ -35,6 +36,14 @@ static struct matview *find(struct session *s, const char *name)
 		if (strcasecmp(v->name, name) == 0)
 			return v;
 	return NULL;
+}
+
+const char *matview_name_at(struct session *s, size_t i)
+{
+	const struct matview *v = s->matviews;
+	while (v && i--)
+		v = v->next;
+	return v ? v->name : NULL;
 }
 
 const char *matview_select(struct session *s, const char *name)
@@ -318,14 +327,17 @@ static bool refresh(struct session *s, struct matview *v, struct err *err)
 	enum live_step what = step(s, v, 0, err);
 	struct live_target *target = live_target_now(v->live, err);
 	int64_t heard = time_mono_ms(), read = v->live->row_in_n;
+	int idle_n = 0;
 	bool ok = target != NULL && what != LIVE_FAILED;
-	while (ok && what != LIVE_END && !live_reached(v->live, target, time_mono_ms() - heard > QUIET_MS)) {
+	while (ok && what != LIVE_END && !live_reached(v->live, target, idle_n >= QUIET_STEPS && time_mono_ms() - heard > QUIET_MS)) {
 		what = step(s, v, STEP_WAIT_MS, err);
 		ok = what != LIVE_FAILED && cancel_check(&s->catalog->cancel, err);
 		if (v->live->row_in_n != read) {
 			read = v->live->row_in_n;
 			heard = time_mono_ms();
+			idle_n = 0;
 		}
+		idle_n += what == LIVE_IDLE;
 		if (what == LIVE_IDLE)
 			pump_others(s, v);           /* they may hold up the reader that it shares with them */
 	}
