@@ -100,11 +100,16 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 	const struct from_item *f = &sel->from[b->item];
 	struct live_join *j = l->join = xcalloc(1, sizeof *j);
 	struct join_on on_a, on_b;
-	if (sel->from_n != 2 || a->item != 0) {
-		err_set(err, ERR_NOT_BUILT, "a live join of two topics and further tables is not built yet");
-		err_hint(err, "keep the join as a materialized view and join that");
+	if (a->item != 0 || b->item != 1) {
+		err_set(err, ERR_NOT_BUILT, "a live join of two topics with a table in front of them or between them is not built yet");
+		err_hint(err, "put the two topics first in FROM, then the tables");
 		return false;
 	}
+	for (size_t i = 2; i < sel->from_n; i++)
+		if (sel->from[i].join == JOIN_RIGHT || sel->from[i].join == JOIN_FULL) {
+			err_set(err, ERR_SQL, "a live join has no moment at which it is certain that a row of \"%s\" has no partner: LEFT JOIN or JOIN", from_item_alias(&sel->from[i]));
+			return false;
+		}
 	if (span_empty(f->within_whole)) {
 		err_set(err, ERR_SQL, "a live join of two topics needs a bound in time: JOIN \"%s\" WITHIN '1h' ON ..", from_item_alias(f));
 		err_hint(err, "or ASOF JOIN for the latest row, or CREATE TABLE .. FROM TOPIC for the last value of each key");
@@ -118,6 +123,7 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 	/* The same conjuncts, seen from the other side. */
 	struct select mirror = *sel;
 	struct from_item items[2] = {sel->from[1], sel->from[0]};
+	mirror.from_n = 2;
 	items[1].on = f->on;
 	items[1].using_list = f->using_list;
 	mirror.from = items;
@@ -162,6 +168,16 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 				buf_finish(&own_et);
 			}
 			buf_finish(&name);
+			/* The tables behind the two topics: looked up for each pair, and for each row without a partner. */
+			for (int i = 0; i < JOIN_PHASES && sel->from_n > 2; i++) {
+				if (!j->from[i])
+					continue;
+				buf_adds(&from, j->from[i]);
+				buf_addc(&from, ' ');
+				span_add(&from, l->text, (struct span){sel->from[2].whole.from, sel->from_span.to});
+				free(j->from[i]);
+				j->from[i] = buf_take(&from);
+			}
 			free(feed_a);
 			free(feed_b);
 			free(rows_a);

@@ -284,10 +284,11 @@ static void add_items(struct live *l, const struct select *sel, struct buf *to)
 		char *text = span_text(l->text, sel->items[i].whole);
 		buf_adds(to, i ? ", " : "");
 		if (strcmp(text, "*") == 0) {
-			sql_quote_name(to, l->streams[0].alias);
-			buf_adds(to, ".*, ");
-			sql_quote_name(to, l->streams[1].alias);
-			buf_adds(to, ".*");
+			for (size_t k = 0; k < sel->from_n; k++) {
+				buf_adds(to, k ? ", " : "");
+				sql_quote_name(to, from_item_alias(&sel->from[k]));
+				buf_adds(to, ".*");
+			}
 		} else {
 			buf_adds(to, text);
 		}
