@@ -3,10 +3,13 @@
 #include <stdlib.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "sql/aggregate/aggregate.h"
 #include "sql/dialect.h"
 #include "sql/functions.h"
+#include "sql/live/matview.h"
 #include "sql/pending.h"
 #include "sql/settings.h"
+#include "sql/window.h"
 
 enum { BROKER_MS = 300 };
 
@@ -86,11 +89,25 @@ static void offer_topics(struct completion *c)
 
 static void offer_tables(struct completion *c)
 {
-	offer_query(c, "SELECT name, iif(sql LIKE 'create virtual table%using kafka%', 'stream', type) FROM sqlite_schema WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'"
-		" UNION SELECT name, iif(sql LIKE 'create virtual table%using kafka%', 'stream', type) FROM sqlite_temp_schema WHERE type IN ('table', 'view')", NULL, "table");
+	offer_query(c, "SELECT name, iif(sql LIKE 'create virtual table%using kafka%', 'stream', type) FROM (SELECT * FROM sqlite_schema UNION ALL SELECT * FROM sqlite_temp_schema)"
+		" WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' AND name NOT LIKE 'weir\\_%' ESCAPE '\\' ORDER BY 1", NULL, "table");
+	for (size_t i = 0; matview_name_at(c->s, i); i++)
+		offer(c, matview_name_at(c->s, i), "materialized view", true);
 	if (sqlite3_strnicmp(c->prefix, "weir", c->prefix_len < 4 ? (int)c->prefix_len : 4) == 0 && c->prefix_len)
 		offer_query(c, "SELECT name FROM pragma_module_list WHERE name LIKE 'weir\\_%' ESCAPE '\\' ORDER BY 1", NULL, "weir's own");
 	offer_topics(c);
+}
+
+/* What may stand in FROM besides names. */
+static void offer_table_functions(struct completion *c)
+{
+	const char *name, *syntax;
+	for (size_t i = 0; (name = window_function_at(i, &syntax)); i++)
+		offer(c, name, syntax, false);
+	if (matview_name_at(c->s, 0)) {
+		offer(c, "late", "late(v): rows of a materialized view that came too late for their window", false);
+		offer(c, "absent", "absent(v): windows of a materialized view in which a group has no rows", false);
+	}
 }
 
 static void offer_columns(struct completion *c, const char *table)
@@ -108,6 +125,8 @@ static char *name_of(const struct token *t)
 
 struct context {
 	bool table;                          /* a table's name is expected */
+	bool inside;                         /* .. inside of a window's call */
+	bool after_emit;
 	char *qualifier;                     /* x of `x.` */
 	char *tables[16];
 	char *aliases[16];
@@ -125,10 +144,19 @@ static bool opens_tables(const struct token *t)
 	return false;
 }
 
+static bool is_table_function(const struct token *t)
+{
+	const char *name, *syntax;
+	for (size_t i = 0; (name = window_function_at(i, &syntax)); i++)
+		if (token_is_word(t, name))
+			return true;
+	return token_is_word(t, "late") || token_is_word(t, "absent");
+}
+
 static void read_context(const char *text, size_t len, struct context *ret)
 {
 	struct lex l = lex_begin(text, len);
-	struct token before = {.kind = TOKEN_END}, t;
+	struct token before = {.kind = TOKEN_END}, before_that = before, t;
 	bool in_from = false;
 	ret->first_word = true;
 	while ((t = lex_next_solid(&l)).kind != TOKEN_END) {
@@ -138,12 +166,13 @@ static void read_context(const char *text, size_t len, struct context *ret)
 				free(ret->aliases[i]);
 			}
 			*ret = (struct context){.first_word = true};
-			before = (struct token){.kind = TOKEN_END};
+			before = before_that = (struct token){.kind = TOKEN_END};
 			in_from = false;
 			continue;
 		}
+		bool inside = in_from && token_is_op(&before, "(") && is_table_function(&before_that);
 		ret->first_word = false;
-		if (token_is_name(&t) && (opens_tables(&before) || (in_from && token_is_op(&before, ","))) && ret->table_n < 16) {
+		if (token_is_name(&t) && (inside || (!is_table_function(&t) && (opens_tables(&before) || (in_from && token_is_op(&before, ","))))) && ret->table_n < 16) {
 			ret->tables[ret->table_n] = name_of(&t);
 			ret->aliases[ret->table_n++] = NULL;
 		} else if (ret->table_n && t.kind == TOKEN_WORD && !ret->aliases[ret->table_n - 1] && token_is_name(&before) && in_from &&
@@ -157,12 +186,18 @@ static void read_context(const char *text, size_t len, struct context *ret)
 		ret->after_show = token_is_word(&t, "show");
 		ret->after_set = token_is_word(&t, "set") && before.kind == TOKEN_END;
 		ret->after_use = token_is_word(&t, "use") && before.kind == TOKEN_END;
-		ret->table = opens_tables(&t) || (in_from && token_is_op(&t, ","));
+		ret->after_emit = token_is_word(&t, "emit");
+		ret->inside = in_from && token_is_op(&t, "(") && is_table_function(&before);
+		ret->table = ret->inside || opens_tables(&t) || (in_from && token_is_op(&t, ","));
 		free(ret->qualifier);
 		ret->qualifier = token_is_op(&t, ".") && token_is_name(&before) ? name_of(&before) : NULL;
+		before_that = before;
 		before = t;
 	}
 }
+
+static const char *const emit_words[] = {"CHANGES", "EVERY", "FINAL"};
+static const char *const live_words[] = {"ASOF", "BEGINNING", "EMIT", "FILL", "GRACE", "IDLE", "STARTING", "SYSTEM_TIME", "TOLERANCE", "UNTIL", "WITHIN"};
 
 static void offer_words(struct completion *c, bool first_word)
 {
@@ -176,6 +211,8 @@ static void offer_words(struct completion *c, bool first_word)
 		free(word);
 		seen = d->words;
 	}
+	for (size_t i = 0; !first_word && c->prefix_len && i < sizeof live_words / sizeof *live_words; i++)
+		offer(c, live_words[i], "keyword", false);
 	int n = sqlite3_keyword_count();
 	for (int i = 0; i < n; i++) {
 		const char *word = NULL;
@@ -193,8 +230,10 @@ static void offer_functions(struct completion *c)
 	const struct function_info *f;
 	for (size_t i = 0; (f = function_info_at(i)); i++)
 		offer(c, f->name, f->signature, false);
+	for (size_t i = 0; aggregate_at(i); i++)
+		offer(c, aggregate_at(i)->name, aggregate_at(i)->signature, false);
 	if (c->prefix_len)
-		offer_query(c, "SELECT DISTINCT name FROM pragma_function_list WHERE name GLOB '[a-z]*' ORDER BY 1", NULL, "function");
+		offer_query(c, "SELECT DISTINCT name FROM pragma_function_list WHERE name GLOB '[a-z]*' AND name NOT GLOB 'weir_*' ORDER BY 1", NULL, "function");
 }
 
 void session_complete(struct session *s, const char *before_cursor, const char *prefix, void (*add)(void *arg, const char *name, const char *note), void *arg)
@@ -222,8 +261,13 @@ void session_complete(struct session *s, const char *before_cursor, const char *
 	} else if (x.after_use) {
 		for (size_t i = 0; i < s->catalog->cluster_n; i++)
 			offer(&c, s->catalog->clusters[i]->name, s->catalog->clusters[i]->shown, true);
+	} else if (x.after_emit) {
+		for (size_t i = 0; i < sizeof emit_words / sizeof *emit_words; i++)
+			offer(&c, emit_words[i], NULL, false);
 	} else if (x.table) {
 		offer_tables(&c);
+		if (!x.inside)
+			offer_table_functions(&c);
 	} else {
 		for (size_t i = 0; i < x.table_n; i++)
 			offer_columns(&c, x.tables[i]);

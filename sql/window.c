@@ -143,6 +143,14 @@ static const struct function {
 		"count_window(t, n => 100 [, slide => 10] [, key => column] [, ts => column])"},
 };
 
+const char *window_function_at(size_t i, const char **ret_syntax)
+{
+	if (i >= sizeof functions / sizeof *functions)
+		return NULL;
+	*ret_syntax = functions[i].syntax;
+	return functions[i].name;
+}
+
 static const char *unit_hint = "with tz: '1d', '1w', '1 month', '1 year'; without: a duration such as '1m'";
 
 static bool take_size(struct window_spec *w, const char *text, const struct call_arg *a, bool zoned, bool monday, struct err *err)

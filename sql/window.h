@@ -42,6 +42,8 @@ bool window_from_call(const char *text, const struct from_item *item, bool *ret_
 /* ksqlDB's WINDOW TUMBLING (SIZE 1 MINUTE, GRACE PERIOD 10 SECONDS) */
 bool window_from_ksql(const char *text, struct span window, struct window_spec *ret, struct err *err);
 void window_spec_finish(struct window_spec *w);
+/* The table functions: name and syntax; NULL behind the last. */
+const char *window_function_at(size_t i, const char **ret_syntax);
 
 /* A grid window as text and back: the argument of weir_windows(text, ts). */
 void window_to_text(const struct window_spec *w, struct buf *to);

@@ -25,6 +25,7 @@ bool matviews_before(struct session *s, struct buf *text, struct err *err);
 /* Works on all views for at most about budget_ms. True: there is more to do at once. Failures are kept in the view and told once. */
 bool matviews_pump(struct session *s, int budget_ms);
 void matviews_finish(struct session *s);
+const char *matview_name_at(struct session *s, size_t i);             /* borrowed; NULL behind the last */
 const char *matview_select(struct session *s, const char *name);      /* its SELECT with EMIT, borrowed; NULL = there is none */
 bool matviews_register(struct session *s, struct err *err);          /* the table weir_queries */
 /* A definition read back from the database file: made when it is first named. */

@@ -325,6 +325,7 @@ static void test_completion(void **state)
 	(void)state;
 	assert_true(run(s, "create table local(alpha, beta)", &out, &err));
 	assert_true(run(s, "create stream st (gamma int) from topic 'plant'", &out, &err));
+	assert_true(run(s, "select 1 from st limit 1", &out, &err));      /* connected: a completion waits 300 ms for topics at most */
 	check_completion(s, "select * from pl", "pl", "plant", "local");
 	check_completion(s, "select * from ", "", "\"press-07.data\"", NULL);
 	check_completion(s, "select * from press", "press", "\"press-07.data\"", NULL);
@@ -339,6 +340,16 @@ static void test_completion(void **state)
 	check_completion(s, "select * from st wh", "wh", "WHERE", NULL);
 	check_completion(s, "use d", "d", "\"default\"", NULL);
 	check_completion(s, "select * from weir_br", "weir_br", "weir_brokers", NULL);
+	check_completion(s, "select * from tu", "tu", "tumble", NULL);
+	check_completion(s, "select * from tumble(", "", "local", "tumble");
+	check_completion(s, "select * from tumble(st, size => '1m') where ga", "ga", "gamma", NULL);
+	check_completion(s, "select * from st emit ", "", "FINAL", "local");
+	check_completion(s, "select * from st emit final gr", "gr", "GRACE", NULL);
+	check_completion(s, "select approx_p", "approx_p", "approx_percentile", NULL);
+	assert_true(run(s, "create materialized view kept as select window_start, count(*) as n from tumble(st, size => '1m') group by window_start", &out, &err));
+	check_completion(s, "select * from ke", "ke", "kept", NULL);
+	check_completion(s, "select * from ", "", "absent", "weir_");
+	check_completion(s, "select * from absent(", "", "kept", NULL);
 	buf_finish(&out);
 	session_destroy(s);
 }
