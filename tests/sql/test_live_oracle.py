@@ -72,7 +72,7 @@ def same(plant, ours, theirs, kind="", ordered=False):
         except ValueError:
             return str(x)
 
-    got = weir("-b", bootstrap, "-q", "--mode", "csv", "-c", STREAM + ours, timeout_s=120)
+    got = weir("-b", bootstrap, "-q", "--mode", "csv", "-c", STREAM + ours, timeout_s=600)
     assert got.code == 0, got.err
     mine = [tuple(cell(x) for x in line.split(",")) for line in got.out.splitlines()[1:]]
     expected = [tuple(cell(x) for x in row) for row in db.execute(theirs).fetchall()]
