@@ -5,6 +5,7 @@
 #include "sql/live/from.h"
 #include "sql/live/live_impl.h"
 #include "sql/live/live_join.h"
+#include "sql/live/matview.h"
 #include "sql/memory.h"
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
@@ -107,6 +108,9 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		if (!ok)
 			return false;
 	}
+	for (size_t i = 0; !l->stream_n && i < sel->from_n; i++)
+		if (sel->from[i].name && matview_select(l->s, sel->from[i].name))
+			return not_live(err, "a materialized view is read as it is now", "SUBSCRIBE TO the view follows its changes");
 	if (!l->stream_n)
 		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
 	if (l->stream_n > 2)
