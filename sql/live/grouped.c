@@ -4,6 +4,7 @@
 
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "sql/live/derived.h"
 #include "sql/live/from.h"
 #include "sql/live/group_table.h"
 #include "sql/memory.h"
@@ -141,6 +142,33 @@ size_t grouped_grace_at(const char *text, size_t len)
 	}
 	select_finish(&sel);
 	return at;
+}
+
+bool grouped_follows_derived(struct session *s, const char *text, size_t len, size_t *ret, struct err *err)
+{
+	struct select sel;
+	struct parse p = parse_begin(text, 0, len);
+	bool ok = true;
+	*ret = SIZE_MAX;
+	if ((!parse_is(&p, "select") && !parse_is(&p, "with")) || !select_parse(text, 0, len, &sel))
+		return true;
+	for (size_t i = 0; ok && i < sel.from_n; i++) {
+		struct window_spec w = {.grace_ms = -1};
+		struct derived *d = NULL;
+		struct span table;
+		struct err ignored = ERR_INIT;
+		bool is = false;
+		if (!window_from_call(text, &sel.from[i], &is, &w, &table, &ignored) || !is)
+			continue;
+		if (window_is_stateful(&w))
+			ok = derived_find(s, text, &sel, table, &d, err);
+		if (d)
+			*ret = len;
+		derived_free(d);
+		window_spec_finish(&w);
+	}
+	select_finish(&sel);
+	return ok;
 }
 
 bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)

@@ -9,6 +9,7 @@
 #include "sql/memory.h"
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
+#define NO_ROW_LATE_MS ((int64_t)1000000000000000)    /* a SELECT without EMIT and GRACE counts every row */
 
 static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err);
 
@@ -165,7 +166,7 @@ static bool prepare_times(struct live *l, const char *window_ts, struct err *err
 
 static void group_options(struct live *l, const struct window_spec *w, struct group_op_options *o)
 {
-	int64_t grace = l->emit.grace_ms >= 0 ? l->emit.grace_ms : w->grace_ms >= 0 && l->windowed ? w->grace_ms : l->emit.kind == EMIT_FINAL || l->emit.kind == EMIT_NONE ? 0 : EMIT_CHANGES_GRACE_MS;
+	int64_t grace = l->emit.grace_ms >= 0 ? l->emit.grace_ms : w->grace_ms >= 0 && l->windowed ? w->grace_ms : l->emit.kind == EMIT_FINAL ? 0 : l->emit.kind == EMIT_NONE ? NO_ROW_LATE_MS : EMIT_CHANGES_GRACE_MS;
 	int64_t limit = memory_limit();
 	if (!l->join)
 		l->emit.grace_ms = grace;
@@ -372,6 +373,8 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 	drop_incremental(l);
 	if (windowed && why && strncmp(why, "a window without", 16) == 0)
 		return not_live(err, why, "GROUP BY window_start, ..: each window is a group of its own");
+	if (windowed && c->is_window && l->emit.kind == EMIT_NONE && l->emit.grace_ms < 0 && c->window.grace_ms < 0)
+		return not_built(err, "a window that follows rows of a view, a WITH table or a subquery, without GROUP BY,");
 	if (windowed && c->is_window) {
 		err_clear(err);
 		l->why = why ? why : cause.msg[0] ? "its columns are neither grouped nor aggregated" : "it needs all rows of a window";
