@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "core/alloc.h"
-#include "sql/live/from.h"
+#include "sql/live/derived.h"
 #include "sql/window_table.h"
 
 enum { WINDOWS_MAX = 64 };
@@ -214,6 +214,16 @@ static bool rewrite_one(struct session *s, struct buf *text, struct found *found
 		return rewrite_ksql(text, &found->select, err);
 	if (!from_stream(s, text->data, &found->select, found->item, &f, err))
 		return false;
+	if (!f.stream && !f.window.ts) {             /* else SQLite's message would speak of a name that nobody wrote */
+		struct derived *d = NULL;
+		struct err ignored = ERR_INIT;
+		bool timeless = derived_find(s, text->data, &found->select, f.table, &d, &ignored) && d && derived_time(d) == DERIVED_NO_TIME;
+		derived_free(d);
+		if (timeless) {
+			from_stream_finish(&f);
+			return derived_no_time(err);
+		}
+	}
 	char *alias = item->alias ? xstrdup(item->alias) : span_column_name(text->data, f.table);
 	if (!alias)
 		alias = xasprintf("weir_t%d", number);

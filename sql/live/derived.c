@@ -317,6 +317,13 @@ enum derived_time derived_time(const struct derived *d)
 	return DERIVED_NO_TIME;
 }
 
+bool derived_no_time(struct err *err)
+{
+	err_set(err, ERR_SQL, "the subquery, WITH table or view in the window has no event time");
+	err_hint(err, "add _ts to its columns, or name one: tumble(.., ts => column)");
+	return false;
+}
+
 void derived_sql(const struct derived *d, const char *feed, bool places, struct buf *to)
 {
 	const struct select *sel = &d->select;

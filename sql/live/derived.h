@@ -27,6 +27,7 @@ enum derived_time {
 	DERIVED_OWN_TIME,                    /* _ts is computed */
 };
 enum derived_time derived_time(const struct derived *d);
+bool derived_no_time(struct err *err);                               /* the error for a window over one without; always false */
 /* Appends it in parentheses over the given table. places: with the columns _partition, _offset and _index of the records in front. */
 void derived_sql(const struct derived *d, const char *feed, bool places, struct buf *to);
 

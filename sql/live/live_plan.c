@@ -120,11 +120,8 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		return not_built(err, "a window over a side of a live join");
 	if (l->stream_n == 2 && (l->streams[0].derived || l->streams[1].derived))
 		return not_built(err, "a live join with a subquery, WITH table or view of a topic");
-	if ((ret->is_window || !span_empty(sel->ksql_window)) && !ret->window.ts && l->streams[0].derived && derived_time(l->streams[0].derived) == DERIVED_NO_TIME) {
-		err_set(err, ERR_SQL, "the subquery, WITH table or view in the window has no event time");
-		err_hint(err, "add _ts to its columns, or name one: tumble(.., ts => column)");
-		return false;
-	}
+	if ((ret->is_window || !span_empty(sel->ksql_window)) && !ret->window.ts && l->streams[0].derived && derived_time(l->streams[0].derived) == DERIVED_NO_TIME)
+		return derived_no_time(err);
 	return l->stream_n < 2 || live_join_plan(l, sel, err);
 }
 
