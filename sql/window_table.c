@@ -3,137 +3,12 @@
 
 #include <stdlib.h>
 #include "core/alloc.h"
+#include "core/hash.h"
 #include "sql/aggregate/aggregate_sqlite.h"
 #include "sql/live/group_plan.h"
 #include "sql/live/waiting.h"
 #include "sql/memory.h"
 #include "vtab/table.h"
-
-/* ---- weir_windows(window, ts) ---- */
-
-struct grid_cursor {
-	sqlite3_vtab_cursor base;
-	char *text;                          /* of spec */
-	struct window_spec spec;
-	struct window_bounds *bounds;
-	size_t n, at;
-};
-
-enum { GRID_START, GRID_END, GRID_WINDOW, GRID_TS };
-
-static int grid_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
-{
-	(void)aux, (void)argc, (void)argv, (void)ret_text;
-	int rc = sqlite3_declare_vtab(db, "CREATE TABLE x(window_start TIMESTAMP_MS, window_end TIMESTAMP_MS, \"window\" HIDDEN, ts HIDDEN)");
-	if (rc != SQLITE_OK)
-		return rc;
-	sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
-	*ret = xcalloc(1, sizeof **ret);
-	return SQLITE_OK;
-}
-
-static int free_vtab(sqlite3_vtab *base)
-{
-	free(base);
-	return SQLITE_OK;
-}
-
-/* Both arguments are needed: without them there is no plan. */
-static int grid_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
-{
-	int of[2] = {-1, -1};
-	(void)base;
-	for (int i = 0; i < info->nConstraint; i++) {
-		const struct sqlite3_index_constraint *c = &info->aConstraint[i];
-		if (c->op == SQLITE_INDEX_CONSTRAINT_EQ && c->usable && (c->iColumn == GRID_WINDOW || c->iColumn == GRID_TS))
-			of[c->iColumn - GRID_WINDOW] = i;
-	}
-	if (of[0] < 0 || of[1] < 0)
-		return SQLITE_CONSTRAINT;
-	for (int i = 0; i < 2; i++) {
-		info->aConstraintUsage[of[i]].argvIndex = i + 1;
-		info->aConstraintUsage[of[i]].omit = 1;
-	}
-	info->estimatedCost = 1;
-	info->estimatedRows = 1;
-	return SQLITE_OK;
-}
-
-static int grid_open(sqlite3_vtab *base, sqlite3_vtab_cursor **ret)
-{
-	struct grid_cursor *c = xcalloc(1, sizeof *c);
-	(void)base;
-	*ret = &c->base;
-	return SQLITE_OK;
-}
-
-static int grid_close(sqlite3_vtab_cursor *base)
-{
-	struct grid_cursor *c = (struct grid_cursor *)base;
-	window_spec_finish(&c->spec);
-	free(c->text);
-	free(c->bounds);
-	free(c);
-	return SQLITE_OK;
-}
-
-static int grid_filter(sqlite3_vtab_cursor *base, int number, const char *plan, int argc, sqlite3_value **argv)
-{
-	struct grid_cursor *c = (struct grid_cursor *)base;
-	const char *text = (const char *)sqlite3_value_text(argv[0]);
-	(void)number, (void)plan, (void)argc;
-	c->n = c->at = 0;
-	if (!text || sqlite3_value_type(argv[1]) != SQLITE_INTEGER)
-		return SQLITE_OK;
-	if (!c->text || strcmp(c->text, text) != 0) {
-		struct err err = ERR_INIT;
-		window_spec_finish(&c->spec);
-		free(c->text);
-		c->text = NULL;
-		if (!window_from_text(text, &c->spec, &err)) {
-			base->pVtab->zErrMsg = sqlite3_mprintf("%s", err.msg);
-			return SQLITE_ERROR;
-		}
-		c->text = xstrdup(text);
-		c->bounds = xreallocarray(c->bounds, window_assign_max(&c->spec) + 1, sizeof *c->bounds);
-	}
-	c->n = window_assign_max(&c->spec);
-	window_assign(&c->spec, sqlite3_value_int64(argv[1]), c->bounds, &c->n);
-	return SQLITE_OK;
-}
-
-static int grid_next(sqlite3_vtab_cursor *base)
-{
-	((struct grid_cursor *)base)->at++;
-	return SQLITE_OK;
-}
-
-static int grid_eof(sqlite3_vtab_cursor *base)
-{
-	const struct grid_cursor *c = (const struct grid_cursor *)base;
-	return c->at >= c->n;
-}
-
-static int grid_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int i)
-{
-	const struct grid_cursor *c = (const struct grid_cursor *)base;
-	if (i == GRID_START || i == GRID_END)
-		sqlite3_result_int64(context, i == GRID_START ? c->bounds[c->at].start_ms : c->bounds[c->at].end_ms);
-	return SQLITE_OK;
-}
-
-static int grid_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *ret)
-{
-	*ret = (sqlite3_int64)((struct grid_cursor *)base)->at;
-	return SQLITE_OK;
-}
-
-static const sqlite3_module grid_methods = {
-	.iVersion = 1, .xConnect = grid_connect, .xBestIndex = grid_best_index, .xDisconnect = free_vtab, .xOpen = grid_open, .xClose = grid_close, .xFilter = grid_filter, .xNext = grid_next,
-	.xEof = grid_eof, .xColumn = grid_column, .xRowid = grid_rowid,
-};
-
-/* ---- windows that follow rows ---- */
 
 struct window_table {
 	struct session *s;
@@ -171,6 +46,12 @@ struct tracked_vtab {
 static int column_n(const struct window_table *t)
 {
 	return HIDDEN_N + (int)t->stream->column_n + 2;
+}
+
+static int free_vtab(sqlite3_vtab *base)
+{
+	free(base);
+	return SQLITE_OK;
 }
 
 static int tracked_connect(sqlite3 *db, void *aux, int argc, const char *const *argv, sqlite3_vtab **ret, char **ret_text)
@@ -300,6 +181,45 @@ struct run {
 	int64_t seen_n;
 };
 
+/* The runs by their keys. */
+struct runs {
+	struct run *list;
+	size_t n, cap;
+	size_t *slots;                       /* open addressing: number in the list + 1 */
+	size_t slot_n;                       /* a power of two */
+};
+
+static struct run *run_of(struct runs *all, const struct buf *key)
+{
+	uint64_t hash = hash_bytes(key->data, key->len);
+	if (all->n * 2 >= all->slot_n) {
+		all->slot_n = all->slot_n ? 2 * all->slot_n : 16;
+		free(all->slots);
+		all->slots = xcalloc(all->slot_n, sizeof *all->slots);
+		for (size_t i = 0; i < all->n; i++) {
+			size_t at = all->list[i].hash & (all->slot_n - 1);
+			while (all->slots[at])
+				at = (at + 1) & (all->slot_n - 1);
+			all->slots[at] = i + 1;
+		}
+	}
+	size_t at = hash & (all->slot_n - 1);
+	for (; all->slots[at]; at = (at + 1) & (all->slot_n - 1)) {
+		struct run *r = &all->list[all->slots[at] - 1];
+		if (r->hash == hash && r->key_len == key->len && memcmp(r->key, key->data, key->len) == 0)
+			return r;
+	}
+	if (all->n == all->cap) {
+		all->cap = all->cap ? 2 * all->cap : 16;
+		all->list = xreallocarray(all->list, all->cap, sizeof *all->list);
+	}
+	struct run *r = &all->list[all->n++];
+	all->slots[at] = all->n;
+	*r = (struct run){.hash = hash, .key = xmalloc(key->len + 1), .key_len = key->len};
+	memcpy(r->key, key->data, key->len);
+	return r;
+}
+
 static void add_to_run(struct run *r, size_t row)
 {
 	if (r->row_n == r->row_cap) {
@@ -388,22 +308,13 @@ static bool truthy(const struct agg_value *v)
 }
 
 /* Rows come in the order of event time. */
-static void track_row(struct tracked_cursor *c, const struct input *in, const struct agg_value *values, struct waiting_row *row, struct run **runs, size_t *run_n)
+static void track_row(struct tracked_cursor *c, const struct input *in, const struct agg_value *values, struct waiting_row *row, struct runs *runs)
 {
 	struct buf key = BUF_INIT, state = BUF_INIT;
 	struct window_bounds closed = {0, 0};
 	for (int i = 0; i < in->key_n; i++)
 		agg_value_encode(&values[in->key + i], &key);
-	struct run *r = NULL;
-	for (size_t i = *run_n; i-- > 0 && !r;)
-		if ((*runs)[i].key_len == key.len && memcmp((*runs)[i].key, key.data, key.len) == 0)
-			r = &(*runs)[i];
-	if (!r) {
-		*runs = xreallocarray(*runs, *run_n + 1, sizeof **runs);
-		r = &(*runs)[(*run_n)++];
-		*r = (struct run){.key = xmalloc(key.len + 1), .key_len = key.len};
-		memcpy(r->key, key.data, key.len);
-	}
+	struct run *r = run_of(runs, &key);
 	struct window_row wr = {.ts_ms = row->at.ts_ms, .start = in->start >= 0 && truthy(&values[in->start]), .end = in->end >= 0 && truthy(&values[in->end])};
 	if (in->state >= 0 && values[in->state].type != AGG_NULL) {
 		agg_value_encode(&values[in->state], &state);
@@ -436,8 +347,8 @@ static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
 	struct input in;
 	struct waiting waiting = {.rows = NULL};
 	struct waiting_row row;
-	struct run *runs = NULL;
-	size_t run_n = 0, sql_used;
+	struct runs runs = {.list = NULL};
+	size_t sql_used;
 	sqlite3_stmt *stmt = NULL;
 	int rc = SQLITE_DONE;
 	input_sql(t, used, &in, &st.sql);
@@ -462,22 +373,24 @@ static bool read_all(struct tracked_cursor *c, uint64_t used, struct err *err)
 	c->values = xreallocarray(c->values, (size_t)in.n + 1, sizeof *c->values);
 	while (ok && waiting_next(&waiting, INT64_MAX, &row)) {
 		waiting_values(&row, values, in.n);
-		track_row(c, &in, values, &row, &runs, &run_n);
+		track_row(c, &in, values, &row, &runs);
 		free(row.data);
 	}
-	for (size_t i = 0; i < run_n; i++) {
+	for (size_t i = 0; i < runs.n; i++) {
+		struct run *r = &runs.list[i];
 		struct window_bounds b = {0, 0};
-		unsigned effect = tracker_advance(&runs[i].t, &t->spec, INT64_MAX, &b);
-		close_run(c, &runs[i], b, (effect & TRACKER_CLOSED_BEFORE) && !(effect & TRACKER_SHORT));      /* with what is held */
-		tracker_finish(&runs[i].t);
-		free(runs[i].key);
-		free(runs[i].rows);
-		for (size_t k = 0; k < runs[i].slide_n; k++)
-			free(runs[i].slides[k].rows);
-		free(runs[i].slides);
+		unsigned effect = tracker_advance(&r->t, &t->spec, INT64_MAX, &b);
+		close_run(c, r, b, (effect & TRACKER_CLOSED_BEFORE) && !(effect & TRACKER_SHORT));      /* with what is held */
+		tracker_finish(&r->t);
+		free(r->key);
+		free(r->rows);
+		for (size_t k = 0; k < r->slide_n; k++)
+			free(r->slides[k].rows);
+		free(r->slides);
 	}
 	waiting_finish(&waiting);
-	free(runs);
+	free(runs.list);
+	free(runs.slots);
 	free(values);
 	/* The columns that a statement sees begin here. */
 	c->value_n = in.columns;
@@ -551,7 +464,7 @@ static const sqlite3_module tracked_methods = {
 
 bool window_tables_register(struct session *s, struct err *err)
 {
-	if (sqlite3_create_module_v2(s->db, "weir_windows", &grid_methods, NULL, NULL) != SQLITE_OK || sqlite3_create_module_v2(s->db, "weir_windowed", &tracked_methods, s, NULL) != SQLITE_OK)
+	if (sqlite3_create_module_v2(s->db, "weir_windows", &window_grid_module, NULL, NULL) != SQLITE_OK || sqlite3_create_module_v2(s->db, "weir_windowed", &tracked_methods, s, NULL) != SQLITE_OK)
 		return err_set(err, ERR_INTERNAL, "the window tables cannot be registered: %s", sqlite3_errmsg(s->db));
 	return true;
 }

@@ -11,6 +11,7 @@
 #include "sql/session_impl.h"
 #include "sql/window.h"
 
+extern const struct sqlite3_module window_grid_module;               /* weir_windows; window_grid_table.c */
 bool window_tables_register(struct session *s, struct err *err);
 
 struct window_table;
