@@ -2,7 +2,7 @@
  *
  *     CREATE [OR REPLACE] MATERIALIZED VIEW [IF NOT EXISTS] v AS SELECT .. [EMIT ..]      from the beginning of the topic, unless FROM says otherwise
  *     DROP MATERIALIZED VIEW [IF EXISTS] v      REFRESH MATERIALIZED VIEW v      PAUSE v      RESUME v
- *     late(v) in FROM: rows that came too late for their window
+ *     late(v) in FROM: rows that came too late for their window; absent(v): windows that are over and in which a group has no rows
  *
  * A view over groups is a TEMP VIEW over the operator's groups: nothing is copied, and a key is found in its hash table. Other views collect rows in a temp table.
  * The session's thread does the work: at the prompt while it waits for keys, and whenever a statement names the view, which is then brought up to
