@@ -18,6 +18,15 @@ const struct aggregate *aggregate_find(const char *name, size_t name_len, int n)
 }
 
 /* The index-th name in the order of the alphabet, over all tables. */
+bool aggregate_is_sqlites(const char *name, size_t name_len)
+{
+	static const char *const names[] = {"json_group_array", "json_group_object"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strlen(names[i]) == name_len && strncasecmp(names[i], name, name_len) == 0)
+			return true;
+	return false;
+}
+
 const struct aggregate *aggregate_at(size_t index)
 {
 	const struct aggregate *last = NULL;

@@ -69,6 +69,8 @@ struct aggregate {
 
 /* ASCII case-insensitive; NULL = no aggregate of this name takes n arguments (or any number of them: n = -1). */
 const struct aggregate *aggregate_find(const char *name, size_t name_len, int n);
+/* SQLite's own aggregates that have no partial states here: only a pane, or SQLite itself, can run them. */
+bool aggregate_is_sqlites(const char *name, size_t name_len);
 const struct aggregate *aggregate_at(size_t index);                  /* NULL after the last, sorted by name */
 
 /* DISTINCT in front of any aggregate: a set of the argument lists seen. */

@@ -127,7 +127,7 @@ static bool calls_aggregate(const char *text, struct span s, bool *ret_over)
 			size_t n = 0;
 			span_split(text, args, &list, &n);
 			free(list);
-			found = found || (a && aggregate_find(t.text, t.len, token_is_op(&after, "*") ? 0 : (int)n));
+			found = found || aggregate_is_sqlites(t.text, t.len) || (a && aggregate_find(t.text, t.len, token_is_op(&after, "*") ? 0 : (int)n));
 		}
 	}
 	return found;

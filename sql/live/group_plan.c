@@ -351,6 +351,8 @@ static bool rewrite(struct make *m, struct span s, struct buf *out)
 		}
 		if (token_is_word(&t, "over") && (token_is_op(&next, "(") || token_is_name(&next)))
 			return no(m, "a window function (OVER)");
+		if (t.kind == TOKEN_WORD && token_is_op(&next, "(") && aggregate_is_sqlites(t.text, t.len))
+			return no(m, "json_group_array() or json_group_object(), which keep no partial states");
 		buf_add(out, m->text + copied, at - copied);
 		copied = at;
 		enum call_parse is_call = token_is_op(&before, ".") ? CALL_NOT : parse_call(m, &t, &l, &call);
