@@ -313,10 +313,8 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 			goto located;
 		q->base = -1;
 	}
-	struct split again;
-	split_statement(text.data, text.len, &again);    /* offsets in the text as it is now */
-	size_t live_at = again.emit_at != SIZE_MAX ? again.emit_at : grouped_grace_at(text.data, text.len);
-	if (live_at == SIZE_MAX && !grouped_follows_derived(s, text.data, text.len, &live_at, err))
+	size_t live_at;
+	if (!grouped_live_at(s, text.data, text.len, &live_at, err))
 		goto located;
 	if (live_at != SIZE_MAX && !dialect_takes_emit(text.data, text.len)) {
 		ok = prepare_live(s, q, &text, live_at, err);

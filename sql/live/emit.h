@@ -18,6 +18,7 @@ struct emit {
 	char *errors_to;                     /* ON ERROR INTO; owned */
 };
 
+#define NO_ROW_LATE_MS ((int64_t)1000000000000000)    /* the grace of a SELECT without EMIT and GRACE: every row counts */
 enum { EMIT_IDLE_MS = 30000, EMIT_CHANGES_GRACE_MS = 24 * 3600 * 1000, EMIT_SKEW_MS = 3600 * 1000 };
 
 /* Parses text[at, to): EMIT and what follows it, or only the clauses behind it (SELECT .. GRACE '10s'). false: ERR_SQL with sql_offset. */

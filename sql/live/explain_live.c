@@ -24,10 +24,11 @@ static void explain_live(struct live *live, struct buf *to)
 {
 	static const char *const columns[] = {"what", "value", NULL};
 	static const char *const strategies[] = {"stateless", "incremental", "pane"};
-	static const char *const emits[] = {"nothing", "each change", "windows when they close", "what changed, at intervals"};
+	static const char *const emits[] = {"windows when they close, the others at the end", "each change", "windows when they close", "what changed, at intervals"};
 	struct live_status st;
 	struct literal l = literal_begin(columns);
 	live_status(live, &st);
+	bool bounded = st.emit.kind == EMIT_NONE;
 	add(&l, "strategy", strategies[st.strategy]);
 	add(&l, "why", st.why);
 	add(&l, "state", st.state);
@@ -36,14 +37,17 @@ static void explain_live(struct live *live, struct buf *to)
 		add_duration(&l, "interval", st.emit.every_ms);
 	if (st.windowed) {
 		add(&l, "event time", st.event_time);
-		add_duration(&l, "grace", st.emit.grace_ms);
+		if (st.emit.grace_ms == NO_ROW_LATE_MS)
+			add(&l, "grace", "none is needed: every row counts");
+		else
+			add_duration(&l, "grace", st.emit.grace_ms);
 		if (st.idle_ms == INT64_MAX)
 			add(&l, "idle partitions", "a recorded range: none is idle");
 		else
 			add_duration(&l, "idle partitions after", st.idle_ms);
 	}
-	add(&l, "from", st.emit.from.text ? st.emit.from.text : st.emit.from.kind == POSITION_BEGINNING ? "beginning" : "now");
-	add(&l, "until", st.emit.until.text ? st.emit.until.text : "stopped");
+	add(&l, "from", st.emit.from.text ? st.emit.from.text : bounded || st.emit.from.kind == POSITION_BEGINNING ? "beginning" : "now");
+	add(&l, "until", st.emit.until.text ? st.emit.until.text : bounded ? "end" : "stopped");
 	add(&l, "SQL", live_sql(live));
 	literal_finish(&l, to);
 }
@@ -51,16 +55,17 @@ static void explain_live(struct live *live, struct buf *to)
 bool explain_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
 {
 	struct parse p = parse_begin(text, 0, len);
-	struct split sp;
+	size_t live_at;
 	parse_word(&p, "explain");
 	bool plan = parse_words(&p, "query plan");
 	size_t from = parse_offset(&p);
-	split_statement(text + from, len - from, &sp);
 	*ret_ours = false;
-	if (sp.emit_at != SIZE_MAX) {
+	if (!grouped_live_at(s, text + from, len - from, &live_at, err))
+		return false;
+	if (live_at != SIZE_MAX) {
 		struct live *live = NULL;
 		*ret_ours = true;
-		if (!live_create(s, text + from, len - from, sp.emit_at, &live, err)) {
+		if (!live_create(s, text + from, len - from, live_at, &live, err)) {
 			if (err->sql_offset >= 0)
 				err->sql_offset += (int)from;
 			return false;

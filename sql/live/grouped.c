@@ -113,7 +113,7 @@ static bool try_grouped(struct session *s, const char *text, const struct select
 	return true;
 }
 
-size_t grouped_grace_at(const char *text, size_t len)
+static size_t grace_at(const char *text, size_t len)
 {
 	struct select sel;
 	struct parse p = parse_begin(text, 0, len);
@@ -144,7 +144,7 @@ size_t grouped_grace_at(const char *text, size_t len)
 	return at;
 }
 
-bool grouped_follows_derived(struct session *s, const char *text, size_t len, size_t *ret, struct err *err)
+static bool follows_derived(struct session *s, const char *text, size_t len, size_t *ret, struct err *err)
 {
 	struct select sel;
 	struct parse p = parse_begin(text, 0, len);
@@ -169,6 +169,14 @@ bool grouped_follows_derived(struct session *s, const char *text, size_t len, si
 	}
 	select_finish(&sel);
 	return ok;
+}
+
+bool grouped_live_at(struct session *s, const char *text, size_t len, size_t *ret, struct err *err)
+{
+	struct split sp;
+	split_statement(text, len, &sp);
+	*ret = sp.emit_at != SIZE_MAX ? sp.emit_at : grace_at(text, len);
+	return *ret != SIZE_MAX || follows_derived(s, text, len, ret, err);
 }
 
 bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)

@@ -7,10 +7,9 @@
 /* *ret_ours false: the statement is left as it is (its shape is not known here, or SET aggregate = sqlite). False: it is wrong in any case. */
 bool grouped_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err);
 
-/* A bounded SELECT in which late rows do not count: SELECT .. GRACE '10s', tumble(.., grace => '10s'), WINDOW (.. GRACE PERIOD ..). It runs as a live query over
- * what is there, so that both leave out the same rows. The offset of the clause, or the end of the text; SIZE_MAX = it is none. */
-size_t grouped_grace_at(const char *text, size_t len);
-/* .. and one with windows that follow rows of a view, a WITH table or a subquery of a topic: it runs the same way, with no row late. *ret: the end of the text, or SIZE_MAX. */
-bool grouped_follows_derived(struct session *s, const char *text, size_t len, size_t *ret, struct err *err);
+/* A statement that runs as a live query: one with EMIT; over what is there one in which late rows do not count (SELECT .. GRACE '10s', tumble(.., grace => '10s'), WINDOW (.. GRACE PERIOD ..)),
+ * so that both leave out the same rows; and one with windows that follow rows of a view, a WITH table or a subquery of a topic, with no row late. *ret: where its live clauses begin
+ * (the end of the text: there are none); SIZE_MAX = it is none of these. False: wrong in any case. */
+bool grouped_live_at(struct session *s, const char *text, size_t len, size_t *ret, struct err *err);
 
 #endif

@@ -9,7 +9,6 @@
 #include "sql/memory.h"
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
-#define NO_ROW_LATE_MS ((int64_t)1000000000000000)    /* a SELECT without EMIT and GRACE counts every row */
 
 static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err);
 
