@@ -108,3 +108,8 @@ bool embedded_fail_requests(struct embedded *e, int api_key, int code, int count
 		rd_kafka_mock_push_request_errors(e->mock, (int16_t)api_key, 1, (rd_kafka_resp_err_t)code);
 	return true;
 }
+
+void embedded_clear_failures(struct embedded *e, int api_key)
+{
+	rd_kafka_mock_clear_request_errors(e->mock, (int16_t)api_key);
+}

@@ -23,5 +23,6 @@ bool embedded_set_rtt_ms(struct embedded *e, int broker_id, int rtt_ms, struct e
 bool embedded_set_leader(struct embedded *e, const char *topic, int partition, int broker_id, struct err *err);     /* -1 = none */
 /* The next count requests with this Kafka API key (1 Fetch, 2 ListOffsets, 3 Metadata ...) fail with the Kafka error code. */
 bool embedded_fail_requests(struct embedded *e, int api_key, int code, int count, struct err *err);
+void embedded_clear_failures(struct embedded *e, int api_key);        /* what is left of them */
 
 #endif

@@ -24,6 +24,37 @@ static int silent_port(char bootstrap[32])
 	return fd;
 }
 
+/* How long the machine stood still since the last look: a virtual one may do so for half a second, which is not what these tests are about. */
+static atomic_llong stall_max_ms;
+
+static void *watch_stalls(void *arg)
+{
+	for (;;) {
+		int64_t before = time_mono_ms();
+		usleep(5000);
+		int64_t late = time_mono_ms() - before - 5;
+		if (late > atomic_load(&stall_max_ms))
+			atomic_store(&stall_max_ms, late);
+	}
+	return NULL;
+}
+
+static void check_prompt(int64_t elapsed_ms, int64_t max_ms)
+{
+	assert_in_range(elapsed_ms, 0, max_ms + 2 * atomic_exchange(&stall_max_ms, 0));
+}
+
+/* A test that failed may have left the broker down. */
+static int broker_ready(void **state)
+{
+	struct err err = ERR_INIT;
+	atomic_store(&cancel.signal_n, 0);
+	atomic_store(&cancel.deadline_ms, 0);
+	atomic_store(&stall_max_ms, 0);
+	embedded_clear_failures(broker, FETCH);
+	return embedded_set_broker_up(broker, -1, true, &err) ? 0 : -1;
+}
+
 static int64_t cancelled_mono_ms;
 
 static void *cancel_soon(void *arg)
@@ -40,7 +71,7 @@ static void check_cancelled(pthread_t thread, const struct err *err)
 	pthread_join(thread, NULL);
 	atomic_store(&cancel.signal_n, 0);
 	assert_int_equal(err->id, ERR_INTERRUPTED);
-	assert_in_range(now - cancelled_mono_ms, 0, CANCEL_MAX_MS);
+	check_prompt(now - cancelled_mono_ms, CANCEL_MAX_MS);
 }
 
 static pthread_t start_cancel(void)
@@ -62,7 +93,7 @@ static void test_cancel_metadata(void **state)
 	check_cancelled(thread, &err);
 	int64_t start = time_mono_ms();
 	cluster_destroy(c);
-	assert_in_range(time_mono_ms() - start, 0, CANCEL_MAX_MS);
+	check_prompt(time_mono_ms() - start, CANCEL_MAX_MS);
 	close(fd);
 }
 
@@ -77,7 +108,8 @@ static void test_silent_broker(void **state)
 	int64_t start = time_mono_ms();
 	assert_false(cluster_topic_get(c, "t", &t, &err));
 	assert_int_equal(err.id, ERR_CONNECT);
-	assert_in_range(time_mono_ms() - start, 600, 1500);
+	assert_true(time_mono_ms() - start >= 600);
+	check_prompt(time_mono_ms() - start, 1500);
 	cluster_destroy(c);
 	close(fd);
 }
@@ -94,7 +126,8 @@ static void test_time_limit(void **state)
 	assert_false(cluster_topic_get(c, "t", &t, &err));
 	atomic_store(&cancel.deadline_ms, 0);
 	assert_int_equal(err.id, ERR_TIMEOUT);
-	assert_in_range(time_mono_ms() - start, 150, 500);
+	assert_true(time_mono_ms() - start >= 150);
+	check_prompt(time_mono_ms() - start, 500);
 	cluster_destroy(c);
 	close(fd);
 }
@@ -156,7 +189,7 @@ static void test_cancel_scan(void **state)
 	int64_t start = time_mono_ms();
 	source_destroy(s);
 	cluster_destroy(c);
-	assert_in_range(time_mono_ms() - start, 0, CANCEL_MAX_MS);
+	check_prompt(time_mono_ms() - start, CANCEL_MAX_MS);
 	assert_true(embedded_set_broker_up(broker, -1, true, &err));
 }
 
@@ -389,9 +422,10 @@ static void test_bad_batch(void **state)
 	struct seen seen;
 	fill("damaged", 1, 10, 0);
 	struct cluster *c = connect_to(embedded_bootstrap(broker));
-	assert_true(embedded_fail_requests(broker, FETCH, CODE_CORRUPT, 3, &err));
+	assert_true(embedded_fail_requests(broker, FETCH, CODE_CORRUPT, 100, &err));
 	struct source *s = open_all(c, "damaged", 10, GAP_FAIL);
 	assert_int_equal(drain(s, &seen, &err), SOURCE_ERROR);
+	embedded_clear_failures(broker, FETCH);
 	assert_int_equal(err.id, ERR_BAD_BATCH);
 	assert_non_null(strstr(err.msg, "offset 0 of partition 0"));
 	source_destroy(s);
@@ -405,6 +439,7 @@ static void test_bad_batch(void **state)
 		fail_msg("%s", err.msg);
 	assert_int_equal(seen.row_n, 10);
 	source_destroy(s);
+	usleep(200 * 1000);                          /* its last fetch must not take one of the three */
 	assert_true(embedded_fail_requests(broker, FETCH, CODE_CORRUPT, 3, &err));
 	s = open_all(c, "damaged", 10, GAP_FAIL);
 	if (drain(s, &seen, &err) != SOURCE_END)
@@ -465,17 +500,21 @@ static void test_writer_faults(void **state)
 	check_cancelled(thread, &err);
 	int64_t start = time_mono_ms();
 	sink->impl->destroy(sink);
-	assert_in_range(time_mono_ms() - start, 0, CANCEL_MAX_MS);
+	check_prompt(time_mono_ms() - start, CANCEL_MAX_MS);
 	assert_true(embedded_set_broker_up(broker, -1, true, &err));
 	cluster_destroy(c);
 }
 
+#define TEST(f) cmocka_unit_test_setup(f, broker_ready)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cancel_metadata), cmocka_unit_test(test_silent_broker), cmocka_unit_test(test_time_limit), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_cancel_scan), cmocka_unit_test(test_broker_returns), cmocka_unit_test(test_broker_stays_away), cmocka_unit_test(test_one_broker_away), cmocka_unit_test(test_leaderless), cmocka_unit_test(test_advertised_unreachable),
-		cmocka_unit_test(test_gap), cmocka_unit_test(test_false_gap), cmocka_unit_test(test_not_authorized), cmocka_unit_test(test_bad_batch), cmocka_unit_test(test_short_end), cmocka_unit_test(test_writer_faults),
+		TEST(test_cancel_metadata), TEST(test_silent_broker), TEST(test_time_limit), TEST(test_refused),
+		TEST(test_cancel_scan), TEST(test_broker_returns), TEST(test_broker_stays_away), TEST(test_one_broker_away), TEST(test_leaderless), TEST(test_advertised_unreachable),
+		TEST(test_gap), TEST(test_false_gap), TEST(test_not_authorized), TEST(test_bad_batch), TEST(test_short_end), TEST(test_writer_faults),
 	};
+	pthread_t thread;
+	pthread_create(&thread, NULL, watch_stalls, NULL);
 	return cmocka_run_group_tests(tests, broker_setup, broker_teardown);
 }
