@@ -5,6 +5,7 @@ import signal
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -172,9 +173,9 @@ def test_follow_latency(mount, cluster):
 def test_signals_end_readers(mount, cluster, sig):
     for _ in range(3):
         reader = Reader(mount, "cat $M/t/follow")
+        stat = Path(f"/proc/{reader.proc.pid}/stat")
         time.sleep(0.3)
-        state = open(f"/proc/{reader.proc.pid}/stat").read().rsplit(")", 1)[1].split()[0]
-        assert state == "S"
+        wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "S", 10, "cat to sleep in a read that a signal ends")
         assert mount.run("ls $M").ok().took_s < 2
         assert reader.end(sig) < 1
 
