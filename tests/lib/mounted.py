@@ -12,11 +12,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 
 import pytest
 
+from machine import Stopwatch
 from net import wait_until
 from weir import binary, clean_env, start
 
@@ -122,10 +122,10 @@ class Mounted:
         env.update(M=str(self.where), X=str(self.scratch))
         return env
 
-    def run(self, line, timeout_s=30, stdin=subprocess.DEVNULL):
-        began = time.monotonic()
+    def run(self, line, timeout_s=90, stdin=subprocess.DEVNULL):
+        watch = Stopwatch()
         done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, cwd=self.scratch, env=self._env(), timeout=timeout_s, stdin=stdin)
-        return Ran(done, time.monotonic() - began)
+        return Ran(done, watch.took())
 
     def spawn(self, line, **popen):
         popen.setdefault("stdout", subprocess.PIPE)

@@ -5,6 +5,8 @@ import signal
 import socket
 import time
 
+from machine import Stopwatch
+
 # Below Linux's default range for outgoing connections (32768...), so that no client of ours takes a port before its server does.
 _PORTS = range(15000, 31000)
 _given = set()
@@ -28,12 +30,12 @@ def free_port():
 
 def wait_until(condition, timeout_s=20, what="the condition", every_s=0.05):
     """Polls until condition() is true and returns what it gave; AssertionError after timeout_s, naming `what`."""
-    end = time.monotonic() + timeout_s
+    watch = Stopwatch()
     while True:
         got = condition()
         if got:
             return got
-        if time.monotonic() > end:
+        if watch.took() > timeout_s:
             raise AssertionError(f"waited {timeout_s} s for {what}; last: {got!r}")
         time.sleep(every_s)
 

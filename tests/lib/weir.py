@@ -13,10 +13,10 @@ import io
 import os
 import subprocess
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from machine import Stopwatch
 from net import die_with_parent
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,9 +73,9 @@ def start(*args, env=None, cwd=None, **popen):
     return subprocess.Popen([str(binary()), *map(str, args)], env=clean_env(env), cwd=cwd, preexec_fn=die_with_parent, **popen)
 
 
-def weir(*args, stdin=b"", env=None, cwd=None, timeout_s=30):
+def weir(*args, stdin=b"", env=None, cwd=None, timeout_s=90):
     """Runs weir to its end, or kills it after timeout_s."""
-    began = time.monotonic()
+    watch = Stopwatch()
     proc = start(*args, env=env, cwd=cwd)
     data = stdin.encode() if isinstance(stdin, str) else stdin
     late = False
@@ -85,4 +85,4 @@ def weir(*args, stdin=b"", env=None, cwd=None, timeout_s=30):
         late = True
         proc.kill()
         out, err = proc.communicate()
-    return Ran(proc.args, proc.returncode, out, err, time.monotonic() - began, late)
+    return Ran(proc.args, proc.returncode, out, err, watch.took(), late)

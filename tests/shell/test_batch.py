@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from machine import Stopwatch
 from weir import binary, clean_env, start, weir
 
 ROWS = "with recursive c(n) as (select 1 union all select n+1 from c) select n from c"
@@ -90,20 +91,20 @@ def test_places(script, place):
 
 
 def test_broken_pipe_is_silent_and_at_once():
-    began = time.monotonic()
+    watch = Stopwatch()
     done = subprocess.run(["bash", "-c", f'"{binary()}" -c "{ROWS}" | head -1; echo ${{PIPESTATUS[0]}}'], env=clean_env(), capture_output=True, text=True, timeout=20)
     assert done.stdout.split() == ["n", "141"]
     assert done.stderr == ""
-    assert time.monotonic() - began < 3
+    assert watch.took() < 3
 
 
 def test_reader_gone_while_no_row_comes():
     p = start("-c", "select 1; " + ENDLESS)
     assert p.stdout.readline() == b"1\n"
     p.stdout.close()
-    began = time.monotonic()
+    watch = Stopwatch()
     assert p.wait(5) == 141
-    assert time.monotonic() - began < 1
+    assert watch.took() < 1
     assert p.stderr.read() == b""
 
 
@@ -130,10 +131,10 @@ def test_closed_standard_files(tmp_path):
 def test_signals(number, code, args):
     p = start(*args)
     time.sleep(0.4)
-    began = time.monotonic()
+    watch = Stopwatch()
     p.send_signal(number)
     assert p.wait(5) == code
-    assert time.monotonic() - began < 0.2
+    assert watch.took() < 0.2
 
 
 def test_timeout_prints_rows_so_far():

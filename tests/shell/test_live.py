@@ -2,6 +2,7 @@
 import re
 import time
 
+from machine import Stopwatch
 from pty_weir import Terminal
 
 DEMO = ("demo", "--seed", "1", "--no-rc")
@@ -32,10 +33,10 @@ def test_groups_are_drawn_in_place():
         # One table, however often it was drawn.
         await_screen(t, lambda: sum("┌" in line for line in t.screen) == 1 and any("rows in" in line for line in t.screen))
         assert len(rows_of(t, "line1")) <= 1 and "┌" not in "".join(t.scrolled), t.text
-        began = time.monotonic()
+        watch = Stopwatch()
         t.child.sendintr()
         t.wait("interrupted")
-        assert time.monotonic() - began < 1
+        assert watch.took() < 1
         t.line("select 41 + 1;")
         t.wait("42")
 

@@ -275,6 +275,19 @@ static void test_connected_again(void **state)
 	feed_table_clear(feed);
 }
 
+/* One poll ends after a while, however much is left. -> the updates applied */
+static size_t poll_all(void)
+{
+	struct err err = ERR_INIT;
+	size_t sum = 0, applied;
+	do {
+		if (!vtab_changelog_poll(db, 0, &applied, &err))
+			fail_msg("%s", err.msg);
+		sum += applied;
+	} while (applied > 0);
+	return sum;
+}
+
 /* Updates are seen by the steps after them; nothing is loaded again. */
 static void test_followed_table(void **state)
 {
@@ -340,8 +353,7 @@ static void test_followed_table(void **state)
 		snprintf(key, sizeof key, "churn%d", k);
 		fake_add(t, k % 2, -1, 9000 + i, key, alive[k] ? "{\"vendor\": \"x\"}" : NULL);
 	}
-	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
-	assert_int_equal(applied, 20000);
+	assert_int_equal(poll_all(), 20000);
 	int n = 21;
 	for (int k = 0; k < 300; k++) {
 		char sql[80];
@@ -431,7 +443,7 @@ static void test_versions(void **state)
 		fake_add(t, k % 2, -1, 10000 + at, key, gone ? NULL : text);
 		value[k][at] = gone ? -1 : i;
 	}
-	assert_true(vtab_changelog_poll(db, 0, &applied, &err));
+	assert_int_equal(poll_all(), 7999);
 	for (int i = 0; i < 1500; i++) {
 		char sql[128], want[16] = "";
 		x = x * 1664525 + 1013904223;
