@@ -46,9 +46,9 @@ bool persist_cluster(struct session *s, const char *name, const char *brokers, c
 	return put(s, "cluster", name, profile, brokers, NULL, err);
 }
 
-bool persist_view(struct session *s, const char *name, const char *sql, struct err *err)
+bool persist_view(struct session *s, const char *name, const char *sql, const char *written, struct err *err)
 {
-	return put(s, "view", name, NULL, NULL, sql, err);
+	return put(s, "view", name, NULL, NULL, sql, err) && (!written || !s->persistent || put(s, "view text", name, NULL, NULL, written, err));
 }
 
 bool persist_matview(struct session *s, const char *name, const char *select, struct err *err)
@@ -134,6 +134,8 @@ bool persist_load(struct session *s, struct err *err)
 			load_cluster(s, v[1], v[2], v[3]);
 		else if (strcmp(v[0], "view") == 0 && v[4])
 			load_view(s, v[1], v[4]);
+		else if (strcmp(v[0], "view text") == 0 && v[4])
+			view_keep_written(s, v[1], v[4]);
 		else if (strcmp(v[0], "materialized view") == 0 && v[4])
 			load_matview(s, v[1], v[4]);
 	}

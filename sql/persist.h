@@ -8,7 +8,8 @@
 bool persist_load(struct session *s, struct err *err);
 /* These do nothing (and return true) when no file was named. brokers or profile may be NULL; sql is the CREATE TEMP VIEW statement. */
 bool persist_cluster(struct session *s, const char *name, const char *brokers, const char *profile, struct err *err);
-bool persist_view(struct session *s, const char *name, const char *sql, struct err *err);
+/* written: its SELECT as the user wrote it, NULL = as in sql. */
+bool persist_view(struct session *s, const char *name, const char *sql, const char *written, struct err *err);
 bool persist_matview(struct session *s, const char *name, const char *select, struct err *err);
 bool persist_forget(struct session *s, const char *kind, const char *name, struct err *err);
 

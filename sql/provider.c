@@ -193,9 +193,16 @@ static const char *provider_cluster_name(struct provider *p, const char *cluster
 	return cluster;
 }
 
+static bool topic_high_watermarks(struct provider *p, const char *cluster, const char *topic, int32_t n, int64_t *ret, struct err *err)
+{
+	struct cluster *k = NULL;
+	return catalog_cluster(catalog_of(p), cluster, &k, err) && cluster_high_watermarks(k, topic, n, ret, err);
+}
+
 static const struct provider_impl impl = {
 	.topic_info = topic_info,
 	.topic_bounds = topic_bounds,
+	.topic_high_watermarks = topic_high_watermarks,
 	.topic_offsets_at = topic_offsets_at,
 	.open_scan = open_scan,
 	.open_sink = open_sink,

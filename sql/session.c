@@ -49,6 +49,7 @@ void statement_finish(struct statement *st)
 	time_joins_free(st->joins);
 	buf_finish(&st->sql);
 	free(st->table);
+	free(st->written);
 	*st = (struct statement){.sql = BUF_INIT};
 }
 
@@ -145,6 +146,7 @@ void session_destroy(struct session *s)
 	for (size_t i = 0; i < s->auto_stream_n; i++)
 		free(s->auto_streams[i]);
 	free(s->auto_streams);
+	view_texts_finish(s);
 	free(s);
 }
 
@@ -289,6 +291,7 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 	struct statement *st = &q->st;
 	struct buf text = BUF_INIT;
 	bool ours = false, ok = false;
+	char *written = NULL;
 	q->base = (int64_t)sp->start;
 	if (sp->has_substitute) {
 		if (!variables_substitute(s, sql + sp->start, sp->text_end - sp->start, &text, err)) {
@@ -323,6 +326,7 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		goto out;
 	}
 	bool windows = false, joins = false, early = dialect_reads_windows(text.data, text.len);
+	written = xstrndup(text.data, text.len);
 	if (!early && !time_joins_rewrite(s, &text, false, &joins, &st->joins, err))
 		goto located;
 	if (joins)
@@ -335,6 +339,10 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 		goto located;
 	if (windows)
 		q->base = -1;
+	if (windows || joins) {
+		st->written = written;
+		written = NULL;
+	}
 	if (!ours && !early && !dialect_statement(s, text.data, text.len, st, &ours, err))
 		goto located;
 	if (!ours) {
@@ -371,6 +379,7 @@ located:                                     /* the error's offset is in `text` 
 		err->sql_offset = q->base >= 0 ? err->sql_offset + (int)q->base : -1;
 out:
 	buf_finish(&text);
+	free(written);
 	return ok;
 }
 
@@ -465,6 +474,16 @@ bool query_live_status(struct query *q, struct live_status *ret)
 	if (q->live)
 		live_status(q->live, ret);
 	return q->live != NULL;
+}
+
+struct live_target *query_target_now(struct query *q, struct err *err)
+{
+	return q->live ? live_target_now(q->live, err) : NULL;
+}
+
+bool query_reached(struct query *q, const struct live_target *t, bool quiet)
+{
+	return live_reached(q->live, t, quiet);
 }
 
 enum query_step query_step(struct query *q, struct err *err)

@@ -52,6 +52,11 @@ bool query_set_frames(struct query *q, bool on, int interval_ms);
 int session_pump(struct session *s, int budget_ms);
 struct live_status;
 bool query_live_status(struct query *q, struct live_status *ret);    /* sql/live/live.h; false: not a live query */
+/* All that a live query's topics hold now, and whether it has given out what follows from it; quiet: steps have been idle for a while, so what is still missing are
+ * control records, which nobody is shown. The target is freed by live_target_destroy. NULL: not a live query, or the brokers do not say. */
+struct live_target;
+struct live_target *query_target_now(struct query *q, struct err *err);
+bool query_reached(struct query *q, const struct live_target *t, bool quiet);
 sqlite3_stmt *query_stmt(struct query *q);                     /* columns and values of the current row; NULL if it never has rows */
 const char *query_rewritten(const struct query *q);            /* the SQL that SQLite got; for .rewrite on */
 const char *query_table(const struct query *q);                /* a name for INSERT mode and the like: the first FROM table or "table" */
@@ -66,6 +71,9 @@ void session_each_variable(struct session *s, void (*each)(void *arg, const char
 bool session_attach_cluster(struct session *s, const char *name, const char *brokers_or_profile, struct err *err);
 bool session_use_cluster(struct session *s, const char *name, struct err *err);
 const char *session_cluster(struct session *s);                /* shown name of the current cluster, "" if none */
+
+/* The SELECT of a view as the user wrote it, where weir had to rewrite it for SQLite (windows); NULL = the schema has it so. Borrowed until the next statement. */
+const char *session_view_written(struct session *s, const char *name);
 
 /* The columns of a topic: of a stream registered for it, else inferred (and then registered under the topic's name). cluster NULL = current.
  * The caller destroys *ret. */

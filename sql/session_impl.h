@@ -31,6 +31,8 @@ struct session {
 	struct shared_reader *shared_readers; /* live/shared_source.c: of the views */
 	struct group_tables *groups;         /* live/group_table.c: of statements that group */
 	int feed_n;                          /* live/: last number of a feed table */
+	struct view_text *view_texts;        /* view.c */
+	size_t view_text_n;
 };
 
 /* One statement after the dialect: SQL for SQLite, or an action of ours, or an action and then SQL for its rows. */
@@ -44,6 +46,7 @@ struct statement {
 	struct time_joins *joins;            /* live/time_join.c: made for this statement */
 	struct window_tables *windows;       /* window_rewrite.c: made for this statement */
 	char *table;                         /* for query_table; may be NULL */
+	char *written;                       /* the text before windows and joins in it were rewritten; NULL = nothing was */
 };
 void statement_finish(struct statement *st);
 
@@ -59,6 +62,11 @@ bool dialect_reads_windows(const char *text, size_t len);
 bool resolve_prepare(struct session *s, struct statement *st, sqlite3_stmt **ret, size_t *ret_used, struct err *err);
 /* Makes sure that `name` (a table, a view, a registered stream or a topic; cluster may be NULL) can be named in SQL as *ret_name. Caller frees. */
 bool resolve_stream(struct session *s, const char *cluster, const char *name, char **ret_name, struct err *err);
+/* view.c: the SELECT of a view as the user wrote it, where windows or joins in it were rewritten; NULL = as in the schema. Borrowed until the next statement. */
+const char *view_written(struct session *s, const char *name);
+void view_keep_written(struct session *s, const char *name, const char *select);
+void view_texts_finish(struct session *s);
+
 void resolve_forget_auto(struct session *s);                         /* drops every table that was registered by itself (USE) */
 bool resolve_drop_auto(struct session *s, const char *name);         /* drops one if it is one; true if it was */
 bool resolve_table_exists(struct session *s, const char *name);      /* a table or view of any schema */

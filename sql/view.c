@@ -2,12 +2,22 @@
  * must not read topics because someone selects from a view). So a view that names a stream, a topic or anything in temp becomes a TEMP view;
  * with a database file its text is kept in weir_catalog and it is made again when the file is opened. Other views are SQLite's. */
 #include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 #include "core/alloc.h"
+#include "core/hash.h"
 #include "sql/dialect.h"
 #include "sql/persist.h"
 
+/* A view's SELECT as the user wrote it. It holds while the schema has the view that it was written for. */
+struct view_text {
+	char *name, *select;
+	uint64_t schema_hash;
+};
+
 struct view {
 	char *name;
+	char *written;                       /* its SELECT, NULL = as in sql */
 	char *sql;                           /* the statement to run */
 	bool exists_ok, keep;
 };
@@ -17,7 +27,63 @@ static void view_free(void *data)
 	struct view *v = data;
 	free(v->name);
 	free(v->sql);
+	free(v->written);
 	free(v);
+}
+
+/* 0: there is no such view. */
+static uint64_t schema_hash(struct session *s, const char *name)
+{
+	sqlite3_stmt *stmt = NULL;
+	uint64_t hash = 0;
+	if (sqlite3_prepare_v2(s->db, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE", -1, &stmt, NULL) != SQLITE_OK)
+		return 0;
+	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
+	if (sqlite3_step(stmt) == SQLITE_ROW)
+		hash = hash_bytes(sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)) | 1;
+	sqlite3_finalize(stmt);
+	return hash;
+}
+
+static struct view_text *text_of(struct session *s, const char *name)
+{
+	for (size_t i = 0; i < s->view_text_n; i++)
+		if (strcasecmp(s->view_texts[i].name, name) == 0)
+			return &s->view_texts[i];
+	return NULL;
+}
+
+const char *view_written(struct session *s, const char *name)
+{
+	const struct view_text *t = text_of(s, name);
+	return t && t->schema_hash == schema_hash(s, name) ? t->select : NULL;
+}
+
+const char *session_view_written(struct session *s, const char *name)
+{
+	return view_written(s, name);
+}
+
+void view_keep_written(struct session *s, const char *name, const char *select)
+{
+	struct view_text *t = text_of(s, name);
+	if (!t) {
+		s->view_texts = xreallocarray(s->view_texts, s->view_text_n + 1, sizeof *s->view_texts);
+		t = &s->view_texts[s->view_text_n++];
+		*t = (struct view_text){.name = xstrdup(name)};
+	}
+	free(t->select);
+	t->select = xstrdup(select);
+	t->schema_hash = schema_hash(s, name);
+}
+
+void view_texts_finish(struct session *s)
+{
+	for (size_t i = 0; i < s->view_text_n; i++) {
+		free(s->view_texts[i].name);
+		free(s->view_texts[i].select);
+	}
+	free(s->view_texts);
 }
 
 /* Does the body name a kafka table or anything that lives in temp? */
@@ -49,7 +115,21 @@ static bool run_view(struct session *s, struct statement *st, struct err *err)
 	bool existed = resolve_table_exists(s, v->name);
 	if (!session_exec(s, v->sql, err))
 		return false;
-	return existed || !v->keep || persist_view(s, v->name, v->sql, err);
+	if (existed)
+		return true;
+	if (v->written)
+		view_keep_written(s, v->name, v->written);
+	return !v->keep || persist_view(s, v->name, v->sql, v->written, err);
+}
+
+static char *select_written(const struct statement *st)
+{
+	if (!st->written)
+		return NULL;
+	struct parse p = parse_begin(st->written, 0, strlen(st->written));
+	while (!parse_at_end(&p) && !parse_is(&p, "as") && !token_is_op(&p.token, "("))
+		parse_next(&p);                  /* with a list of column names the SELECT alone says too little */
+	return parse_word(&p, "as") ? xstrdup(st->written + parse_offset(&p)) : NULL;
 }
 
 bool view_create_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)
@@ -99,6 +179,7 @@ bool view_create_statement(struct session *s, const char *text, size_t len, stru
 		v->sql = buf_take(&sql);
 		v->name = name;
 		v->keep = !temp;
+		v->written = select_written(st);
 		name = NULL;
 		st->run = run_view;
 		st->data = v;
@@ -115,7 +196,7 @@ bool view_create_statement(struct session *s, const char *text, size_t len, stru
 static bool run_drop_view(struct session *s, struct statement *st, struct err *err)
 {
 	struct view *v = st->data;
-	return session_exec(s, v->sql, err) && persist_forget(s, "view", v->name, err);
+	return session_exec(s, v->sql, err) && persist_forget(s, "view", v->name, err) && persist_forget(s, "view text", v->name, err);
 }
 
 bool view_drop_statement(struct session *s, const char *text, size_t len, struct statement *st, bool *ret_ours, struct err *err)

@@ -5,6 +5,7 @@
 #include <strings.h>
 #include "core/alloc.h"
 #include "sql/aggregate/aggregate.h"
+#include "sql/live/body.h"
 
 enum { DEPTH_MAX = 32 };
 
@@ -19,90 +20,12 @@ struct derived {
 	size_t follow_n;
 };
 
-/* Names that WITH gives, from the inside to the outside. */
-struct scope {
-	const char *text;
-	struct span with;
-	const struct scope *outer;
-};
-
 struct finder {
 	struct session *s;
 	int depth;                           /* a view may be defined by itself */
 };
 
 static bool find(struct finder *fi, const char *what, char *body, const struct scope *outer, struct derived **ret, struct err *err);
-
-/* ---- where the SELECT of a name stands ---- */
-
-static struct span inside(const char *text, const struct parse *p, size_t to)
-{
-	struct parse q = *p;                 /* stands on '(' */
-	struct span s = {parse_offset(&q) + 1, 0};
-	int depth = 0;
-	for (; q.token.kind != TOKEN_END; parse_next(&q)) {
-		if (token_is_op(&q.token, "("))
-			depth++;
-		else if (token_is_op(&q.token, ")") && --depth == 0)
-			break;
-	}
-	s.to = q.token.kind == TOKEN_END ? to : (size_t)(q.token.text - text);
-	return s;
-}
-
-/* WITH name [(columns)] AS [NOT] [MATERIALIZED] ( body ), ..  NULL: the name is not there. */
-static char *with_body(const struct scope *scope, const char *name, bool *ret_columns)
-{
-	struct parse p = parse_begin(scope->text, scope->with.from, scope->with.to);
-	char *body = NULL;
-	parse_word(&p, "with");
-	parse_word(&p, "recursive");
-	while (p.token.kind != TOKEN_END && !body) {
-		char *own = NULL;
-		struct err ignored = ERR_INIT;
-		if (!parse_name(&p, "a name", &own, &ignored))
-			break;
-		bool same = strcasecmp(own, name) == 0;
-		free(own);
-		*ret_columns = token_is_op(&p.token, "(");
-		if (*ret_columns)
-			p = parse_begin(scope->text, inside(scope->text, &p, scope->with.to).to + 1, scope->with.to);
-		parse_word(&p, "as");
-		parse_word(&p, "not");
-		parse_word(&p, "materialized");
-		if (!token_is_op(&p.token, "("))
-			break;
-		struct span s = inside(scope->text, &p, scope->with.to);
-		if (same)
-			body = span_text(scope->text, s);
-		p = parse_begin(scope->text, s.to + 1, scope->with.to);
-		parse_op(&p, ",");
-	}
-	return body;
-}
-
-static char *view_body(struct session *s, const char *name, bool *ret_columns)
-{
-	sqlite3_stmt *stmt = NULL;
-	char *body = NULL;
-	if (sqlite3_prepare_v2(s->db, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE"
-		" UNION ALL SELECT sql FROM main.sqlite_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE", -1, &stmt, NULL) != SQLITE_OK)
-		return NULL;
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	if (sqlite3_step(stmt) == SQLITE_ROW) {
-		const char *sql = (const char *)sqlite3_column_text(stmt, 0);
-		struct parse p = parse_begin(sql, 0, strlen(sql));
-		parse_words(&p, "create view");
-		parse_next(&p);                  /* its name */
-		*ret_columns = token_is_op(&p.token, "(");
-		while (!parse_at_end(&p) && !parse_is(&p, "as"))
-			parse_next(&p);
-		if (parse_word(&p, "as"))
-			body = xstrdup(sql + parse_offset(&p));
-	}
-	sqlite3_finalize(stmt);
-	return body;
-}
 
 /* ---- shape ---- */
 
@@ -123,7 +46,7 @@ static bool calls_aggregate(const char *text, struct span s, bool *ret_over)
 		else if (!depth && t.kind == TOKEN_WORD && token_is_op(&next, "(")) {
 			const struct aggregate *a = aggregate_find(t.text, t.len, -1);
 			struct parse p = parse_begin(text, (size_t)(next.text - text), s.to);
-			struct span args = inside(text, &p, s.to), *list = NULL;
+			struct span args = body_inside(text, &p, s.to), *list = NULL;
 			size_t n = 0;
 			span_split(text, args, &list, &n);
 			free(list);
@@ -156,7 +79,7 @@ static bool refuse(const char *what, const char *why, struct err *err)
 {
 	bool view = strcmp(why, "aggregates") == 0;
 	err_set(err, ERR_SQL, "%s cannot be read row by row from its topic: it has %s", what, why);
-	err_hint(err, view ? "a live query follows topics; keep the aggregates as a MATERIALIZED VIEW and read that, or put them into the live query itself"
+	err_hint(err, view ? "a live query can choose among its rows, compute columns and join tables to them, no more; keep it as a MATERIALIZED VIEW and read that, or put it all into the live query itself"
 			   : "a live query reads a subquery, WITH table or view of one topic that chooses rows and computes columns");
 	return false;
 }
@@ -167,17 +90,6 @@ static void add_follow(struct derived *d, const char *name)
 {
 	d->follows = xreallocarray(d->follows, d->follow_n + 1, sizeof *d->follows);
 	d->follows[d->follow_n++] = xstrdup(name);
-}
-
-/* The scope whose WITH names it; NULL = none. */
-static const struct scope *find_with(const struct scope *scope, const char *name, char **ret_body, bool *ret_columns)
-{
-	for (*ret_body = NULL; scope; scope = scope->outer) {
-		*ret_body = with_body(scope, name, ret_columns);
-		if (*ret_body)
-			break;
-	}
-	return scope;
 }
 
 /* What FROM names: a WITH table, a view or a subquery. */
@@ -192,9 +104,9 @@ static bool find_table(struct finder *fi, const char *text, struct span table, c
 	bool columns = false;
 	if (!name)
 		return true;
-	scope = find_with(scope, name, &body, &columns);
+	scope = body_of_with(scope, name, &body, &columns);
 	if (!scope)
-		body = view_body(fi->s, name, &columns);
+		body = body_of_view(fi->s, name, &columns);
 	char *what = xasprintf("\"%s\"", name);
 	bool ok = !body || find(fi, what, body, scope, ret, err);
 	if (ok && *ret && columns) {
@@ -213,7 +125,7 @@ static bool take_item(struct finder *fi, struct derived *d, size_t i, const stru
 	struct from_stream st = {0};
 	struct derived *inner = NULL;
 	char *body = NULL;
-	bool columns, of_with = f->name && !f->schema && !f->is_call && find_with(scope, f->name, &body, &columns), ok = true;
+	bool columns, of_with = f->name && !f->schema && !f->is_call && body_of_with(scope, f->name, &body, &columns), ok = true;
 	free(body);
 	if (!of_with && !from_stream(fi->s, d->text, &d->select, i, &st, err))
 		return false;

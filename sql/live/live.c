@@ -68,6 +68,7 @@ void live_destroy(struct live *l)
 	for (size_t i = 0; i < l->follow_n; i++)
 		vtab_changelog_unfollow(l->follows[i]);
 	time_joins_free(l->joins);
+	outer_finish(&l->outer);
 	watermark_finish(&l->watermark);
 	emit_finish(&l->emit);
 	free(l->streams);

@@ -5,6 +5,7 @@
 #include "sql/live/derived.h"
 #include "sql/live/group_table.h"
 #include "sql/live/live.h"
+#include "sql/live/outer.h"
 #include "sql/live/live_input.h"
 #include "vtab/feed.h"
 #include "vtab/follow.h"
@@ -67,6 +68,7 @@ struct live {
 	struct live_join *join;              /* of two topics: its phases are the inputs, or the outputs */
 	sqlite3_stmt *phase;                 /* of the join: the one that is being stepped; NULL between chunks */
 	struct time_joins *joins;            /* ASOF, FOR SYSTEM_TIME AS OF */
+	struct outer outer;                  /* the SELECT around the one that is kept */
 	bool windowed;
 	bool view;                           /* of a materialized view */
 	struct watermark watermark;

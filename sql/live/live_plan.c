@@ -229,6 +229,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		return false;
 	}
 	group_plan_output(group_table_plan(l->groups), group_table_name(l->groups), &sql);
+	outer_wrap(&l->outer, &sql);
 	ok = prepare(l, sql.data, sql.len, &l->output, err);
 	if (ok) {
 		add_sql(l, sql.data, sql.len);
@@ -403,11 +404,26 @@ static bool rewrite_joins(struct live *l, size_t *io_emit_at, struct err *err)
 	return ok;
 }
 
+/* A query over a result that is kept up to date: that result's own query is planned, the rest goes around its output. */
+static bool unfold(struct live *l, size_t *io_emit_at, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	buf_adds(&text, l->text);
+	bool ok = outer_unfold(l->s, &text, io_emit_at, &l->outer, err);
+	for (size_t i = 0; ok && i < l->outer.table_n; i++)
+		ok = add_follow(l, l->outer.tables[i], err);
+	free(l->text);
+	l->text = buf_take(&text);
+	return ok;
+}
+
 bool live_plan(struct live *l, size_t emit_at, struct err *err)
 {
 	struct select sel;
 	struct choice c = {.window = {.grace_ms = -1}};
 	if (!emit_parse(l->text, emit_at, strlen(l->text), &l->emit, err))
+		return false;
+	if (!l->view && !unfold(l, &emit_at, err))
 		return false;
 	if (!rewrite_joins(l, &emit_at, err))
 		return false;

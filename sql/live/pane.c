@@ -245,6 +245,7 @@ bool pane_plan(struct live *l, const char *text, const struct select *sel, struc
 	if (ok) {
 		buf_clear(&sql);
 		add_select(l, sel, &sql);
+		outer_wrap(&l->outer, &sql);
 		ok = prepare(l, &sql, &l->output, err);
 	}
 	const char *event = ts ? ts : l->streams[0].event_time;

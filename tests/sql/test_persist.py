@@ -29,6 +29,18 @@ def test_streams_views_and_clusters_are_kept(tmp_path):
         assert gone.out == "c\n0\nkind,name\nview,w\n"
 
 
+def test_a_view_over_windows_can_be_followed_in_the_next_run(tmp_path):
+    db = tmp_path / "keep.db"
+    follow = "select n from v where n > 1 emit final grace '1h' from beginning until end"
+    with broker(tmp_path) as b:
+        weir(db, "-b", b.bootstrap, "-c", "create view v as select window_start, count(*) as n from tumble(t, size => '1m') group by window_start").ok()
+        assert weir(db, "-b", b.bootstrap, "--mode", "csv", "-c", follow).ok().out == "n\n3\n"
+        weir(db, "-b", b.bootstrap, "-c", "drop view v", "-c", "create view v as select 5 as n").ok()
+        got = weir(db, "-b", b.bootstrap, "-c", follow)
+        assert got.code == 3 and "no topic" in got.err
+        assert weir(db, "-c", "select count(*) c from weir_catalog where kind = 'view text'", "--mode", "csv").ok().out == "c\n0\n"
+
+
 def test_a_strangers_file_names_no_addresses_or_settings(tmp_path):
     db = tmp_path / "foreign.db"
     with sqlite3.connect(db) as c:

@@ -1,0 +1,23 @@
+/* Where the SELECT of a name in FROM stands: in a WITH clause around it, or in the schema as a view. Thread: the session's. */
+#ifndef WEIR_SQL_LIVE_BODY_H
+#define WEIR_SQL_LIVE_BODY_H
+
+#include "sql/select.h"
+#include "sql/session_impl.h"
+
+/* Names that WITH gives, from the inside to the outside. */
+struct scope {
+	const char *text;
+	struct span with;
+	const struct scope *outer;
+};
+
+/* The scope whose WITH names it, with the text of its SELECT (the caller frees) and whether column names stand before it; NULL = none. */
+const struct scope *body_of_with(const struct scope *scope, const char *name, char **ret_body, bool *ret_columns);
+/* The names of the scope's WITH that stand before this one, as a WITH clause: all that its SELECT may use. "" if it is the first; NULL if the clause is RECURSIVE. */
+char *body_with_before(const struct scope *scope, const char *name);
+char *body_of_view(struct session *s, const char *name, bool *ret_columns);       /* NULL: no view; the caller frees */
+/* p stands on '(': what is in the parentheses. */
+struct span body_inside(const char *text, const struct parse *p, size_t to);
+
+#endif
