@@ -68,6 +68,9 @@ struct provider_impl {
 	/* Fills ret[0..partition_n) with the bounds as they are now, in partition order. One request per broker. */
 	bool (*topic_bounds)(struct provider *p, const char *cluster, const char *topic, int32_t partition_n, struct partition_bounds *ret, struct err *err);
 
+	/* ret[i] = the high watermark of partition i: behind what all in-sync replicas hold, in open transactions too. NULL = not to be had. */
+	bool (*topic_high_watermarks)(struct provider *p, const char *cluster, const char *topic, int32_t partition_n, int64_t *ret, struct err *err);
+
 	/* ret[i] = first offset of partition i whose timestamp is >= ts_ms, or its end if there is none. Needs topic_info.time_seek. */
 	bool (*topic_offsets_at)(struct provider *p, const char *cluster, const char *topic, int32_t partition_n, int64_t ts_ms, int64_t *ret, struct err *err);
 

@@ -59,6 +59,17 @@ struct feed *feed_create(struct mount *m, struct topic *t, enum form form)
 	return f;
 }
 
+struct feed *feed_shared(struct mount *m, struct topic *t, struct live_view *v, enum form form)
+{
+	struct feed **slot = t ? &t->feeds[form] : &v->feeds[form];
+	if (!*slot) {
+		*slot = feed_create(m, t, form);
+		(*slot)->view = v;
+		(*slot)->slot = slot;
+	}
+	return *slot;
+}
+
 void feed_ref(struct feed *f)
 {
 	f->ref_n++;
@@ -80,8 +91,8 @@ void feed_retire(struct mount *m, struct feed *f)
 	f->stop = true;
 	f->state = FEED_RETIRED;
 	pthread_cond_signal(&f->room);
-	if (!f->private_ && f->topic->feeds[f->form] == f) {
-		f->topic->feeds[f->form] = NULL;
+	if (f->slot && *f->slot == f) {
+		*f->slot = NULL;
 		feed_unref(f);
 	}
 }
@@ -175,7 +186,7 @@ static bool publish(struct run *r)
 		f->message_n += r->line_n;
 		if (r->newest_ms != TIME_NONE && (f->newest_ms == TIME_NONE || r->newest_ms > f->newest_ms))
 			f->newest_ms = r->newest_ms;
-		if (r->line_n && !form_has_rows(f->form)) {
+		if (r->line_n && f->topic && !form_has_rows(f->form)) {
 			double line = (double)r->lines.len / (double)r->line_n;
 			f->topic->line_bytes = line > f->topic->line_bytes ? line : f->topic->line_bytes * 0.9 + line * 0.1;
 		}
@@ -457,6 +468,53 @@ static void run_feed(struct run *r)
 	}
 }
 
+/* ---- live views */
+
+/* Everything that was there when the first opens came is in the text. */
+static void view_is_there(struct run *r)
+{
+	struct mount *m = r->m;
+	struct feed *f = r->f;
+	pthread_mutex_lock(&m->mu);
+	if (f->state == FEED_STARTING)
+		f->state = FEED_READY;
+	f->caught_up_ms = time_mono_ms();
+	link_move_all(&f->waiters, &f->served);
+	pthread_mutex_unlock(&m->mu);
+	park_wake(m, &f->served, 0);
+}
+
+static bool put_view(void *arg, const void *data, size_t len, bool there)
+{
+	struct run *r = arg;
+	buf_add(&r->lines, data, len);
+	r->line_n += len > 0;
+	if (len)
+		return r->lines.len < FLUSH_BYTES || publish(r);
+	bool go_on = publish(r);
+	if (go_on && there)
+		view_is_there(r);
+	return go_on;
+}
+
+/* A query that failed is not begun anew behind the rows it gave already: the window ends (end of file), the next lookup makes another one. */
+static void run_view(struct run *r)
+{
+	struct err err = ERR_INIT;
+	bool ok = r->a->impl->view_follow(r->a, r->f->view->name, r->f->form == FORM_CSV, r->m->o.since, put_view, r, &err);
+	publish(r);
+	if (!ok && !stopped(r)) {
+		say_error(r, &err);
+		park_wake(r->m, &r->f->waiters, err_errno(&err));
+		park_wake(r->m, &r->f->served, err_errno(&err));
+		return;
+	}
+	while (!stopped(r)) {                     /* a query with an end */
+		view_is_there(r);
+		nap(r, RETRY_MS);
+	}
+}
+
 static void *feed_thread(void *arg)
 {
 	struct feed *f = arg;
@@ -464,7 +522,10 @@ static void *feed_thread(void *arg)
 	struct run r = {.m = m, .f = f, .lines = BUF_INIT, .newest_ms = TIME_NONE};
 	struct err err = ERR_INIT;
 	if (access_open(m, true, &r.a, &err)) {
-		run_feed(&r);
+		if (f->view)
+			run_view(&r);
+		else
+			run_feed(&r);
 	} else {
 		say_error(&r, &err);
 		park_wake(m, &f->waiters, EIO);

@@ -13,7 +13,7 @@ void meta_readme(struct mount *m, struct buf *to)
 		"TOPIC/log/PARTITION/*.ndjson    the whole topic, %" PRId64 " offsets a file: grep -r TOPIC/log, cp, rsync, sqlite3 readfile()\n"
 		"TOPIC/meta.json                 partitions and offsets\n"
 		"@status                         what the mount is doing\n"
-		"%s"
+		"%s%s"
 		"\n"
 		"Not listed, so that grep -r, find and cp -r end, but there:\n"
 		"TOPIC/follow                    a stream that waits for messages: cat, grep --line-buffered, head -n3; ends by a signal or unmount\n"
@@ -26,7 +26,8 @@ void meta_readme(struct mount *m, struct buf *to)
 		"\n"
 		"tail -f looks once a second (tail -s 0.1 -f: ten times); cat TOPIC/follow shows a message at once. inotify does not see growth here.\n"
 		"Sizes of files that were never opened are estimates (too high rather than too low).\n",
-		m->o.window_n, m->o.segment_n, m->query_n ? "@query/NAME.csv, .ndjson          saved queries and views, run when opened (again after 30 s)\n" : "");
+		m->o.window_n, m->o.segment_n, m->query_n ? "@query/NAME.csv, .ndjson          saved queries and views, run when opened (again after 30 s)\n" : "",
+		registry_view_n(m) ? "@view/NAME.ndjson                live views: rows are added as they come; @view/NAME.follow (not listed) waits for them\n" : "");
 }
 
 static void add_string(struct buf *to, const char *name, const char *value)
@@ -69,7 +70,9 @@ void meta_status(struct mount *m, struct buf *to)
 		if (f->state == FEED_IDLE)
 			continue;
 		buf_adds(to, "{\"live\":");
-		render_json_string(to, f->topic->name, strlen(f->topic->name));
+		const char *name = f->view ? f->view->name : f->topic->name;
+		render_json_string(to, name, strlen(name));
+		buf_addf(to, ",\"view\":%s", f->view ? "true" : "false");
 		buf_addf(to, ",\"form\":\"%s\",\"private\":%s,\"state\":\"%s\",\"handles\":%d,\"messages\":%" PRId64 ",\"from_byte\":%" PRId64 ",\"to_byte\":%" PRId64
 			",\"generation\":%" PRId64 ",\"bytes_per_s\":%.0f", form_suffix(f->form), f->private_ ? "true" : "false", states[f->state], f->handle_n, f->message_n,
 			f->text.base, f->text.end, f->generation_n, f->rate);
@@ -92,6 +95,8 @@ void meta_topic(struct mount *m, struct topic *t, struct buf *to)
 		buf_addf(to, "%s{\"partition\":%" PRId32, i ? "," : "", i);
 		if (t->bounds_known)
 			buf_addf(to, ",\"leader\":%" PRId32 ",\"low\":%" PRId64 ",\"end\":%" PRId64, t->bounds[i].leader, t->bounds[i].low, t->bounds[i].end);
+		if (i < t->high_n)
+			buf_addf(to, ",\"high\":%" PRId64, t->high[i] > t->bounds[i].end ? t->high[i] : t->bounds[i].end);
 		buf_addc(to, '}');
 	}
 	buf_adds(to, "]}\n");

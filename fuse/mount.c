@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "core/alloc.h"
+#include "core/position.h"
 #include "core/time.h"
 #include "fuse/state.h"
 
@@ -30,10 +31,10 @@ enum {
 void mount_options_init(struct mount_options *o)
 {
 	*o = (struct mount_options){.timeout_ms = 10000, .segment_n = 10000, .window_n = 1000, .cache_bytes = 256 << 20, .uid = getuid(), .gid = getgid(),
-		.umask = (mode_t)-1};
+		.umask = (mode_t)-1, .since = "-1h"};
 }
 
-enum kind { MS, COUNT, BYTES, GLOB, FLAG, ID, OCTAL, IGNORED };
+enum kind { MS, COUNT, BYTES, GLOB, POSITION, FLAG, ID, OCTAL, IGNORED };
 
 static const struct option {
 	const char *name;
@@ -47,6 +48,7 @@ static const struct option {
 	{"window", COUNT, offsetof(struct mount_options, window_n), 0, "messages that tail.ndjson begins with (1000)"},
 	{"ring", BYTES, offsetof(struct mount_options, ring_bytes), 1 << 20, "bytes kept of each live topic (64M, more for fast topics)"},
 	{"cache", BYTES, offsetof(struct mount_options, cache_bytes), 1 << 20, "bytes of rendered files kept (256M); also the largest file"},
+	{"since", POSITION, offsetof(struct mount_options, since), 0, "where files of live views begin: beginning, now, -1h, a time (-1h)"},
 	{"topics", GLOB, offsetof(struct mount_options, topics), 0, "only topics whose name matches this pattern"},
 	{"internal", FLAG, offsetof(struct mount_options, internal), 0, "list internal topics too (they are always there by name)"},
 	{"allow_other", FLAG, offsetof(struct mount_options, allow_other), 0, "other users may read too; as a user this needs user_allow_other in /etc/fuse.conf"},
@@ -62,7 +64,7 @@ static const struct option {
 
 const char *mount_options_help(void)
 {
-	return "timeout=10 segment=10000 window=1000 ring=64M cache=256M topics=GLOB internal allow_other nonempty uid= gid= umask=";
+	return "timeout=10 segment=10000 window=1000 ring=64M cache=256M since=-1h topics=GLOB internal allow_other nonempty uid= gid= umask=";
 }
 
 static bool parse_bytes(const char *text, int64_t *ret)
@@ -102,6 +104,15 @@ static bool set_option(struct mount_options *o, const struct option *opt, const 
 			return err_set(err, ERR_USAGE, "-o topics wants a pattern such as plant.*");
 		snprintf(o->topics, sizeof o->topics, "%s", value);
 		return true;
+	case POSITION: {
+		struct position p;
+		struct err why = ERR_INIT;
+		if (!ok || strlen(value) >= sizeof o->since || !position_parse(value, strlen(value), &p, &why))
+			return err_set(err, ERR_USAGE, "-o since wants beginning, now, -1h or a time%s%s", why.id ? ": " : "", why.id ? why.msg : "");
+		position_finish(&p);
+		snprintf(o->since, sizeof o->since, "%s", value);
+		return true;
+	}
 	case FLAG:
 		if (value)
 			return err_set(err, ERR_USAGE, "-o %s takes no value", opt->name);

@@ -21,6 +21,10 @@ struct mount_access {
 	struct provider *provider;
 };
 
+/* Takes whole lines. len 0: nothing more at the moment, what was held back may be shown. there: all that the topics held at the beginning has been handed over.
+ * false = stop. */
+typedef bool mount_put_fn(void *arg, const void *data, size_t len, bool there);
+
 struct mount_access_impl {
 	void (*destroy)(struct mount_access *a);
 	/* Names of the attached clusters, as cluster arguments for the provider; the caller frees each and the array. With fewer than two, topics stand
@@ -32,6 +36,10 @@ struct mount_access_impl {
 	bool (*query_names)(struct mount_access *a, char ***ret, size_t *ret_n, struct err *err);
 	/* Runs one and hands rows over as text: csv (with its header line) or ndjson, lines ended by LF. put false = stop (err is put's business). */
 	bool (*query_run)(struct mount_access *a, const char *name, bool csv, bool (*put)(void *arg, const void *data, size_t len), void *arg, struct err *err);
+	/* Views that can be followed as a live query, sorted; the caller frees. NULL = none. */
+	bool (*view_names)(struct mount_access *a, char ***ret, size_t *ret_n, struct err *err);
+	/* Follows one from `since` on, until put says false, the query ends (true) or fails. Hands over whole lines (csv without a header line). */
+	bool (*view_follow)(struct mount_access *a, const char *name, bool csv, const char *since, mount_put_fn *put, void *arg, struct err *err);
 };
 
 struct mount_factory {
@@ -47,6 +55,7 @@ struct mount_options {
 	int64_t window_n;                    /* messages a live window begins with */
 	int64_t ring_bytes;                  /* per live topic; 0 = 64 MiB, more while a topic is so fast that this holds less than 30 s */
 	int64_t cache_bytes;
+	char since[64];                      /* where live views begin: '-1h', beginning, now, a time */
 	char topics[256];                    /* GLOB of topic names, "" = all */
 	bool internal;                       /* list internal topics too */
 	bool allow_other, nonempty, replace;

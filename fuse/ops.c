@@ -154,9 +154,7 @@ static int handle_create(struct mount *m, struct node *n, struct handle **ret, s
 		break;
 	case NODE_FOLLOW:
 		if (n->from == FROM_LAST && n->number < 0) {
-			if (!n->topic->feeds[FORM_NDJSON])
-				n->topic->feeds[FORM_NDJSON] = feed_create(m, n->topic, FORM_NDJSON);
-			feed = n->topic->feeds[FORM_NDJSON];
+			feed = feed_shared(m, n->topic, n->view, FORM_NDJSON);
 		} else {
 			feed = feed_create(m, n->topic, FORM_NDJSON);
 			feed->private_ = true;

@@ -300,6 +300,27 @@ static bool ask_names(struct mount *m, struct mount_access *a, struct cluster_di
 	return ok;
 }
 
+/* After the bounds: nothing but meta.json shows them. */
+static void ask_high(struct mount *m, struct mount_access *a, struct topic *t, int32_t n)
+{
+	struct err ignored = ERR_INIT;
+	int64_t *high = xcalloc((size_t)n, sizeof *high);
+	access_deadline(a, m->o.timeout_ms);
+	atomic_fetch_add(&m->broker_call_n, 1);
+	bool ok = a->provider->impl->topic_high_watermarks(a->provider, t->cluster->name, t->name, n, high, &ignored);
+	access_deadline(a, 0);
+	pthread_mutex_lock(&m->mu);
+	t->high_asked = true;
+	if (ok) {
+		free(t->high);
+		t->high = high;
+		t->high_n = n;
+		high = NULL;
+	}
+	pthread_mutex_unlock(&m->mu);
+	free(high);
+}
+
 static void ask_bounds(struct mount *m, struct mount_access *a, struct topic *t)
 {
 	struct partition_bounds *b = NULL;
@@ -307,6 +328,11 @@ static void ask_bounds(struct mount *m, struct mount_access *a, struct topic *t)
 	struct err err = ERR_INIT;
 	int64_t asked_ms = time_mono_ms();
 	bool ok = access_bounds(m, a, t, &b, &n, &err);
+	pthread_mutex_lock(&m->mu);
+	bool high = ok && ((t->bounds_known && !t->high_asked) || (t->meta_ms && asked_ms - t->meta_ms < IN_USE_MS));
+	pthread_mutex_unlock(&m->mu);
+	if (high && a->provider->impl->topic_high_watermarks)
+		ask_high(m, a, t, n);
 	pthread_mutex_lock(&m->mu);
 	t->bounds_wanted = false;
 	if (ok) {
@@ -341,10 +367,57 @@ static void ask_queries(struct mount *m, struct mount_access *a)
 	pthread_mutex_unlock(&m->mu);
 }
 
-/* The topic that most needs its bounds asked for; NULL = none now. *ret_wait_ms: until one will. Under mu. */
-static struct topic *next_topic(struct mount *m, int64_t now, int64_t *ret_wait_ms)
+static void ask_views(struct mount *m, struct mount_access *a)
 {
-	struct topic *unknown = NULL, *due = NULL;
+	char **names = NULL;
+	size_t n = 0;
+	struct err err = ERR_INIT;
+	if (!a->impl->view_names)
+		return;
+	access_deadline(a, m->o.timeout_ms);
+	bool ok = a->impl->view_names(a, &names, &n, &err);
+	access_deadline(a, 0);
+	if (!ok)
+		return;
+	pthread_mutex_lock(&m->mu);
+	for (size_t i = 0; i < m->view_n; i++)
+		m->views[i]->gone = true;
+	for (size_t i = 0; i < n; i++) {
+		size_t at = 0;
+		while (at < m->view_n && strcmp(m->views[at]->name, names[i]) != 0)
+			at++;
+		if (at == m->view_n) {
+			m->views = xreallocarray(m->views, ++m->view_n, sizeof *m->views);
+			m->views[at] = xcalloc(1, sizeof **m->views);
+			m->views[at]->name = names[i];
+			names[i] = NULL;
+		}
+		m->views[at]->gone = false;
+	}
+	pthread_mutex_unlock(&m->mu);
+	free_names(names, n);
+}
+
+struct live_view *registry_view(struct mount *m, const char *name, size_t len)
+{
+	for (size_t i = 0; i < m->view_n; i++)
+		if (!m->views[i]->gone && strlen(m->views[i]->name) == len && memcmp(m->views[i]->name, name, len) == 0)
+			return m->views[i];
+	return NULL;
+}
+
+size_t registry_view_n(const struct mount *m)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < m->view_n; i++)
+		n += !m->views[i]->gone;
+	return n;
+}
+
+/* The topic that most needs its bounds asked for; NULL = none now. *ret_wait_ms: until one will. Under mu. */
+static struct topic *next_topic(struct mount *m, bool high_to_be_had, int64_t now, int64_t *ret_wait_ms)
+{
+	struct topic *unknown = NULL, *due = NULL, *high = NULL;
 	int64_t wait = NAMES_SOON_MS;
 	for (size_t i = 0; i < m->cluster_n; i++) {
 		struct cluster_dir *c = m->clusters[i];
@@ -358,6 +431,8 @@ static struct topic *next_topic(struct mount *m, int64_t now, int64_t *ret_wait_
 			if (!t->bounds_known && !t->bounds_failed) {
 				if (!unknown)
 					unknown = t;
+			} else if (t->bounds_known && !t->high_asked && high_to_be_had && !c->down) {
+				high = high ? high : t;
 			} else if (in_use) {
 				int64_t left = t->tried_ms + (t->live_handle_n > 0 ? BOUNDS_LIVE_MS : BOUNDS_EVERY_MS) - now;
 				if (left <= 0 && !c->down && (!due || t->tried_ms < due->tried_ms))
@@ -368,7 +443,7 @@ static struct topic *next_topic(struct mount *m, int64_t now, int64_t *ret_wait_
 		}
 	}
 	*ret_wait_ms = wait;
-	return due ? due : unknown;
+	return due ? due : unknown ? unknown : high;
 }
 
 void *registry_thread(void *arg)
@@ -399,11 +474,16 @@ void *registry_thread(void *arg)
 				ask_names(m, a, m->clusters[i], &err);
 			}
 			ask_queries(m, a);
+			ask_views(m, a);
 			names_ms = time_mono_ms();
 			pthread_mutex_lock(&m->mu);
 			continue;
 		}
-		struct topic *t = next_topic(m, now, &wait);
+		struct topic *t = next_topic(m, a->provider->impl->topic_high_watermarks != NULL, now, &wait);
+		if (!t || t->bounds_known) {
+			m->refreshed_once = true;
+			pthread_cond_broadcast(&m->refreshed);
+		}
 		if (t) {
 			t->tried_ms = now;
 			pthread_mutex_unlock(&m->mu);
@@ -411,8 +491,6 @@ void *registry_thread(void *arg)
 			pthread_mutex_lock(&m->mu);
 			continue;
 		}
-		m->refreshed_once = true;
-		pthread_cond_broadcast(&m->refreshed);
 		int64_t until_names = names_ms + (m->refresh_names ? NAMES_SOON_MS : NAMES_EVERY_MS) - now;
 		mount_wait_ms(&m->refresh, &m->mu, until_names < wait ? (until_names > 1 ? until_names : 1) : wait);
 	}
@@ -457,6 +535,7 @@ void registry_finish(struct mount *m)
 				feed_unref(c->topics[k]->feeds[form]);
 			free(c->topics[k]->name);
 			free(c->topics[k]->bounds);
+			free(c->topics[k]->high);
 			free(c->topics[k]);
 		}
 		free(c->topics);
@@ -469,4 +548,13 @@ void registry_finish(struct mount *m)
 	free_names(m->queries, m->query_n);
 	m->queries = NULL;
 	m->query_n = 0;
+	for (size_t i = 0; i < m->view_n; i++) {
+		for (size_t form = 0; form < FORM_N; form++)
+			feed_unref(m->views[i]->feeds[form]);
+		free(m->views[i]->name);
+		free(m->views[i]);
+	}
+	free(m->views);
+	m->views = NULL;
+	m->view_n = 0;
 }

@@ -6,7 +6,7 @@
  *   registry.c  clusters and topics as last heard of; the refresher thread keeps them fresh
  *   tree.c      nodes: what a name means, its attributes, what a directory lists
  *   doc.c       documents: segments, hours, keys and queries, rendered whole by the workers; cache
- *   feed.c      live text: the window behind tail.ndjson and follow, and the private streams of follow@..
+ *   feed.c      live text: the window behind tail.ndjson and follow, the private streams of follow@.., and the rows of live views
  *   park.c      requests that wait
  *   meta.c      texts about the mount itself
  *   ops.c       the requests
@@ -77,6 +77,10 @@ struct topic {
 	int32_t partition_n;
 	bool internal, compacted, gone, seen;
 	struct partition_bounds *bounds;     /* partition_n of them */
+	int64_t *high;                       /* high watermarks, high_n of them; asked for after the bounds, and with them while meta.json is looked at */
+	int32_t high_n;
+	bool high_asked;
+	int64_t meta_ms;                     /* meta.json was last looked at; 0 = never */
 	bool bounds_known;
 	bool bounds_wanted;                  /* somebody waits for fresh ones */
 	bool bounds_failed;                  /* the last attempt */
@@ -88,6 +92,13 @@ struct topic {
 	struct feed *feeds[FORM_N];          /* shared windows; a reference each */
 	struct link waiters;                 /* parked requests that wait for bounds */
 	int live_handle_n;                   /* open handles of growing segments */
+};
+
+/* A view that a live query follows. One that is gone stays, marked so. */
+struct live_view {
+	char *name;
+	bool gone;
+	struct feed *feeds[FORM_N];          /* a reference each */
 };
 
 /* ---- documents */
@@ -134,7 +145,9 @@ enum feed_from { FROM_LAST, FROM_BEGINNING, FROM_TIME };
 struct feed {
 	struct mount *m;
 	int ref_n;                           /* topic, nodes, handles, thread */
-	struct topic *topic;
+	struct topic *topic;                 /* NULL: a view's */
+	struct live_view *view;
+	struct feed **slot;                  /* where lookups find a shared one */
 	enum form form;
 	enum feed_state state;
 	bool private_;                       /* one reader; consumption waits for it */
@@ -162,7 +175,7 @@ struct feed {
 /* ---- nodes */
 
 enum node_kind {
-	NODE_ROOT, NODE_README, NODE_STATUS, NODE_CLUSTER, NODE_QUERIES, NODE_QUERY, NODE_TOPIC, NODE_LOG, NODE_PARTITION, NODE_SEGMENT, NODE_META, NODE_TAIL,
+	NODE_ROOT, NODE_README, NODE_STATUS, NODE_CLUSTER, NODE_QUERIES, NODE_QUERY, NODE_VIEWS, NODE_TOPIC, NODE_LOG, NODE_PARTITION, NODE_SEGMENT, NODE_META, NODE_TAIL,
 	NODE_FOLLOW, NODE_TIME, NODE_DAY, NODE_HOUR, NODE_KEYS, NODE_KEY,
 };
 
@@ -178,6 +191,7 @@ struct node {
 	uint64_t st_ino;
 	struct cluster_dir *cluster;
 	struct topic *topic;
+	struct live_view *view;              /* NODE_TAIL, NODE_FOLLOW of a view: topic is NULL */
 	int32_t partition;
 	int64_t number;                      /* segment's first offset, day or hour in ms, follow@'s number */
 	enum feed_from from;                 /* follow@.. */
@@ -255,6 +269,8 @@ struct mount {
 	size_t cluster_n;
 	char **queries;
 	size_t query_n;
+	struct live_view **views;
+	size_t view_n;
 	pthread_cond_t refresh;
 	bool refresh_names;                  /* a name was missed: ask soon */
 	bool refreshed_once;
@@ -301,6 +317,8 @@ void park_finish(struct mount *m);
 bool registry_init(struct mount *m, struct mount_access *a, struct err *err);
 void registry_finish(struct mount *m);
 void *registry_thread(void *arg);
+struct live_view *registry_view(struct mount *m, const char *name, size_t len);    /* NULL = unknown or gone. Under mu */
+size_t registry_view_n(const struct mount *m);                                    /* those not gone. Under mu */
 struct topic *registry_find(struct cluster_dir *c, const char *name);             /* NULL = unknown or gone. Under mu */
 bool registry_visible(const struct mount *m, const struct topic *t);              /* listed */
 void registry_touch(struct mount *m, struct topic *t, int64_t max_age_ms);        /* in use; wakes the refresher if bounds are older. Under mu */
@@ -378,6 +396,8 @@ bool doc_reader_read(struct mount *m, struct doc_reader *r, struct mount_access 
 
 /* feed.c */
 struct feed *feed_create(struct mount *m, struct topic *t, enum form form);
+/* The shared feed of a topic or a view (one of them is NULL), made if there is none; borrowed. */
+struct feed *feed_shared(struct mount *m, struct topic *t, struct live_view *v, enum form form);
 void feed_ref(struct feed *f);
 void feed_unref(struct feed *f);                                                  /* under mu */
 bool feed_start(struct mount *m, struct feed *f);                                 /* under mu; false: too many */

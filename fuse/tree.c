@@ -3,6 +3,7 @@
  * made at that moment and their size is exact.
  *
  *     @README  @status  @query/NAME.csv                              about the mount, saved queries
+ *     @view/NAME.ndjson                                              the rows of a live view
  *     [CLUSTER/]TOPIC/tail.ndjson                                    a window that grows
  *     [CLUSTER/]TOPIC/log/PARTITION/00000000000000010000.ndjson      segments
  *     [CLUSTER/]TOPIC/meta.json
@@ -34,6 +35,7 @@ bool node_is_dir(const struct node *n)
 	case NODE_ROOT:
 	case NODE_CLUSTER:
 	case NODE_QUERIES:
+	case NODE_VIEWS:
 	case NODE_TOPIC:
 	case NODE_LOG:
 	case NODE_PARTITION:
@@ -286,8 +288,10 @@ static int make_text(struct mount *m, struct node *n)
 		meta_readme(m, &b);
 	else if (n->kind == NODE_STATUS)
 		meta_status(m, &b);
-	else
+	else {
+		n->topic->meta_ms = time_mono_ms();
 		meta_topic(m, n->topic, &b);
+	}
 	n->data_len = b.len;
 	n->data = buf_take(&b);
 	return 0;
@@ -296,11 +300,11 @@ static int make_text(struct mount *m, struct node *n)
 static int lookup_root(struct mount *m, struct node *dir, const char *name, struct node **ret)
 {
 	if (dir->kind == NODE_ROOT && name[0] == '@') {
-		enum node_kind kind = strcmp(name, "@README") == 0 ? NODE_README : strcmp(name, "@status") == 0 ? NODE_STATUS : strcmp(name, "@query") == 0 ? NODE_QUERIES : NODE_ROOT;
-		if (kind == NODE_ROOT || (kind == NODE_QUERIES && m->query_n == 0))
+		enum node_kind kind = strcmp(name, "@README") == 0 ? NODE_README : strcmp(name, "@status") == 0 ? NODE_STATUS : strcmp(name, "@query") == 0 ? NODE_QUERIES : strcmp(name, "@view") == 0 ? NODE_VIEWS : NODE_ROOT;
+		if (kind == NODE_ROOT || (kind == NODE_QUERIES && m->query_n == 0) || (kind == NODE_VIEWS && registry_view_n(m) == 0))
 			return ENOENT;
 		*ret = node_create(m, dir, name, kind);
-		return kind == NODE_QUERIES ? 0 : make_text(m, *ret);
+		return node_is_dir(*ret) ? 0 : make_text(m, *ret);
 	}
 	if (!dir->cluster) {
 		for (size_t i = 0; i < m->cluster_n; i++)
@@ -347,6 +351,17 @@ static int lookup_follow(struct mount *m, struct node *dir, const char *name, st
 	return 0;
 }
 
+static struct node *tail_create(struct mount *m, struct node *dir, const char *name, struct live_view *v, enum form form)
+{
+	struct node *n = node_create(m, dir, name, NODE_TAIL);
+	n->form = form;
+	n->view = v;
+	n->feed = feed_shared(m, dir->topic, v, form);
+	feed_ref(n->feed);
+	n->generation = n->feed->generation;
+	return n;
+}
+
 static int lookup_topic(struct mount *m, struct node *dir, const char *name, struct node **ret)
 {
 	static const struct {
@@ -365,15 +380,34 @@ static int lookup_topic(struct mount *m, struct node *dir, const char *name, str
 		return lookup_follow(m, dir, name, ret);
 	if (!form_parse(name, true, &stem, &form) || stem != strlen("tail") || strncmp(name, "tail", stem) != 0)
 		return ENOENT;
-	struct topic *t = dir->topic;
-	if (!t->feeds[form])
-		t->feeds[form] = feed_create(m, t, form);
-	struct node *n = node_create(m, dir, name, NODE_TAIL);
-	n->form = form;
-	n->feed = t->feeds[form];
-	feed_ref(n->feed);
-	n->generation = n->feed->generation;
-	*ret = n;
+	*ret = tail_create(m, dir, name, NULL, form);
+	return 0;
+}
+
+/* NAME.ndjson, NAME.csv and NAME.follow. */
+static int lookup_view(struct mount *m, struct node *dir, const char *name, struct node **ret)
+{
+	static const char follow[] = ".follow";
+	size_t stem, len = strlen(name);
+	enum form form = FORM_NDJSON;
+	bool is_follow = len > strlen(follow) && strcmp(name + len - strlen(follow), follow) == 0;
+	struct buf text = BUF_INIT;
+	if (is_follow)
+		stem = len - strlen(follow);
+	else if (!form_parse(name, false, &stem, &form) || form == FORM_TXT)
+		return ENOENT;
+	struct live_view *v = stem <= NAME_ENCODED_MAX && name_decode(name, stem, &text) ? registry_view(m, text.data, text.len) : NULL;
+	buf_finish(&text);
+	if (!v)
+		return ENOENT;
+	if (!is_follow) {
+		*ret = tail_create(m, dir, name, v, form);
+		return 0;
+	}
+	*ret = node_create(m, dir, name, NODE_FOLLOW);
+	(*ret)->view = v;
+	(*ret)->from = FROM_LAST;
+	(*ret)->number = -1;
 	return 0;
 }
 
@@ -462,7 +496,9 @@ static bool still_good(struct mount *m, struct node *n)
 	case NODE_META:
 		return false;
 	case NODE_TAIL:
-		return n->feed->state != FEED_RETIRED && n->feed == n->topic->feeds[n->form] && n->generation == n->feed->generation;
+		return n->feed->state != FEED_RETIRED && n->feed == *n->feed->slot && n->generation == n->feed->generation && !(n->view && n->view->gone);
+	case NODE_FOLLOW:
+		return !(n->view && n->view->gone);
 	case NODE_SEGMENT:
 		return !(n->doc && n->doc->dead) && (segment_exists(m, n, n->number) || n->handle_n > 0);
 	case NODE_HOUR:
@@ -512,6 +548,9 @@ int tree_lookup(struct mount *m, struct node *dir, const char *name, struct node
 	case NODE_TIME:
 	case NODE_DAY:
 		error = lookup_time(m, dir, name, &n);
+		break;
+	case NODE_VIEWS:
+		error = lookup_view(m, dir, name, &n);
 		break;
 	case NODE_KEYS:
 	case NODE_QUERIES:
@@ -574,7 +613,9 @@ void tree_attr(struct mount *m, struct node *n, struct stat *st, double *ret_tim
 		break;
 	case NODE_TAIL: {
 		const struct feed *f = n->feed;
-		if (f->state == FEED_IDLE || f->state == FEED_STARTING) {
+		if (f->view && (f->state == FEED_IDLE || f->state == FEED_STARTING)) {
+			size = BLOCK_BYTES;
+		} else if (f->state == FEED_IDLE || f->state == FEED_STARTING) {
 			int64_t total = total_messages(n->topic);
 			size = estimate(n->topic->line_bytes, total < m->o.window_n ? total : m->o.window_n);
 		} else {
@@ -663,6 +704,17 @@ static void list_topics(struct mount *m, struct node *dir, struct dirlist *to)
 			list_add(to, dir, c->topics[i]->name, true);
 }
 
+static void list_encoded(struct dirlist *to, const struct node *dir, const char *name, const char *suffix)
+{
+	struct buf file = BUF_INIT;
+	name_encode(&file, name, strlen(name));
+	bool fits = file.len <= NAME_ENCODED_MAX;
+	buf_adds(&file, suffix);
+	if (fits)
+		list_add(to, dir, file.data, false);
+	buf_finish(&file);
+}
+
 void tree_list(struct mount *m, struct node *dir, struct dirlist *to)
 {
 	char name[64];
@@ -675,6 +727,8 @@ void tree_list(struct mount *m, struct node *dir, struct dirlist *to)
 		if (m->query_n)
 			list_add(to, dir, "@query", true);
 		list_add(to, dir, "@status", false);
+		if (registry_view_n(m))
+			list_add(to, dir, "@view", true);
 		if (dir->cluster)
 			list_topics(m, dir, to);
 		for (size_t i = 0; i < m->cluster_n && !dir->cluster; i++)
@@ -704,16 +758,15 @@ void tree_list(struct mount *m, struct node *dir, struct dirlist *to)
 		}
 		break;
 	case NODE_QUERIES:
-		for (size_t i = 0; i < m->query_n; i++)
-			for (int k = 0; k < 2; k++) {
-				struct buf file = BUF_INIT;
-				name_encode(&file, m->queries[i], strlen(m->queries[i]));
-				bool fits = file.len <= NAME_ENCODED_MAX;
-				buf_adds(&file, k ? ".ndjson" : ".csv");
-				if (fits)
-					list_add(to, dir, file.data, false);
-				buf_finish(&file);
-			}
+		for (size_t i = 0; i < m->query_n; i++) {
+			list_encoded(to, dir, m->queries[i], ".csv");
+			list_encoded(to, dir, m->queries[i], ".ndjson");
+		}
+		break;
+	case NODE_VIEWS:
+		for (size_t i = 0; i < m->view_n; i++)
+			if (!m->views[i]->gone)
+				list_encoded(to, dir, m->views[i]->name, ".ndjson");
 		break;
 	default:
 		break;                                /* time/ and key/: any name may be asked for */

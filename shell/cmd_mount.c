@@ -65,14 +65,34 @@ static bool add_clusters(struct shell *sh, struct buf *to, struct cluster_choice
 	return true;
 }
 
-/* What the session knows, as a script. A materialized view is a view there: computed when its file is opened. SQLite's own tables stay behind. */
+/* Views in the order in which they were made: one may use those before it. */
+static bool add_views(struct shell *sh, struct buf *to, struct err *err)
+{
+	sqlite3_stmt *stmt = NULL;
+	if (sqlite3_prepare_v2(session_db(sh->session), "SELECT name, substr(sql, 12) FROM (SELECT sql, name, 1 AS temp, rowid AS n FROM sqlite_temp_schema WHERE type = 'view'"
+		" UNION ALL SELECT sql, name, 0, rowid FROM sqlite_schema WHERE type = 'view') WHERE name NOT IN (SELECT name FROM weir_queries WHERE name IS NOT NULL) ORDER BY temp, n", -1, &stmt, NULL) != SQLITE_OK)
+		return err_set(err, ERR_SQL, "%s", sqlite3_errmsg(session_db(sh->session)));
+	while (sqlite3_step(stmt) == SQLITE_ROW) {
+		const char *name = (const char *)sqlite3_column_text(stmt, 0), *written = session_view_written(sh->session, name);
+		buf_adds(to, "CREATE TEMP VIEW ");
+		if (written) {
+			sql_quote_name(to, name);
+			buf_addf(to, " AS %s;\n", written);
+		} else {
+			buf_addf(to, "%s;\n", (const char *)sqlite3_column_text(stmt, 1));
+		}
+	}
+	sqlite3_finalize(stmt);
+	return true;
+}
+
+/* What the session knows, as a script. A materialized view is kept up to date there when its file is opened. SQLite's own tables stay behind. */
 static bool catalogue(struct shell *sh, struct buf *to, struct cluster_choice *current, struct err *err)
 {
 	return add_clusters(sh, to, current, err) &&
 	       add_statements(sh, "SELECT ddl FROM weir_streams WHERE ddl LIKE 'CREATE VIRTUAL TABLE%'", to, err) &&
-	       add_statements(sh, "SELECT 'CREATE TEMP VIEW' || substr(sql, 12) FROM (SELECT sql, name FROM sqlite_temp_schema WHERE type = 'view' UNION SELECT sql, name FROM sqlite_schema WHERE type = 'view')"
-		" WHERE name NOT IN (SELECT name FROM weir_queries WHERE name IS NOT NULL)", to, err) &&
-	       add_statements(sh, "SELECT printf('CREATE TEMP VIEW \"%w\" AS %s', name, query) FROM weir_queries WHERE name IS NOT NULL", to, err);
+	       add_views(sh, to, err) &&
+	       add_statements(sh, "SELECT printf('CREATE MATERIALIZED VIEW \"%w\" AS %s', name, query) FROM weir_queries WHERE name IS NOT NULL", to, err);
 }
 
 static int text_file(const char *name, const struct buf *text, struct err *err)

@@ -1,7 +1,6 @@
 /* weir mount and weir umount: the mount of fuse/ over the sessions of sql/. Each of the mount's threads gets a session of its own, in which the scripts of
  * -f and the statements of -c have run, so that registered streams and views are the same in all. */
 #include <errno.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,18 +8,12 @@
 #include <unistd.h>
 #include "core/alloc.h"
 #include "fuse/mount.h"
-#include "fuse/render.h"
 #include "shell/mount.h"
+#include "shell/mount_query.h"
 #include "shell/shell.h"
 #include "sql/session.h"
 
 enum { SCRIPT_MAX_BYTES = 16 * 1024 * 1024 };
-
-/* A thread's session as fuse/ sees it. */
-struct access {
-	struct mount_access base;            /* first: a struct mount_access * of ours is a struct access * */
-	struct session *session;
-};
 
 /* What every session begins with: texts of the scripts, read before the mount goes to the background. */
 struct setup {
@@ -53,35 +46,13 @@ static void access_destroy(struct mount_access *base)
 {
 	struct access *a = (struct access *)base;
 	session_destroy(a->session);
+	mount_view_names_forget(a);
 	free(a);
-}
-
-static bool names_of(struct session *s, const char *sql, char ***ret, size_t *ret_n, struct err *err)
-{
-	sqlite3_stmt *stmt = NULL;
-	char **names = NULL;
-	size_t n = 0;
-	if (sqlite3_prepare_v2(session_db(s), sql, -1, &stmt, NULL) != SQLITE_OK)
-		return err_set(err, ERR_SQL, "%s", sqlite3_errmsg(session_db(s)));
-	while (sqlite3_step(stmt) == SQLITE_ROW) {
-		names = xreallocarray(names, n + 1, sizeof(char *));
-		names[n++] = xstrdup((const char *)sqlite3_column_text(stmt, 0));
-	}
-	sqlite3_finalize(stmt);
-	*ret = names;
-	*ret_n = n;
-	return true;
 }
 
 static bool cluster_names(struct mount_access *a, char ***ret, size_t *ret_n, struct err *err)
 {
-	return names_of(((struct access *)a)->session, "SELECT cluster FROM weir_clusters ORDER BY cluster", ret, ret_n, err);
-}
-
-static bool query_names(struct mount_access *a, char ***ret, size_t *ret_n, struct err *err)
-{
-	return names_of(((struct access *)a)->session, "SELECT name FROM sqlite_schema WHERE type = 'view' UNION SELECT name FROM sqlite_temp_schema WHERE type = 'view' ORDER BY 1",
-		ret, ret_n, err);
+	return mount_names(((struct access *)a)->session, "SELECT cluster FROM weir_clusters ORDER BY cluster", ret, ret_n, err);
 }
 
 static bool stream_of(struct mount_access *a, const char *cluster, const char *topic, struct stream **ret, struct err *err)
@@ -89,102 +60,14 @@ static bool stream_of(struct mount_access *a, const char *cluster, const char *t
 	return session_stream(((struct access *)a)->session, cluster, topic, ret, err);
 }
 
-static void add_value(struct buf *to, sqlite3_stmt *stmt, int i, bool csv)
-{
-	struct bytes v;
-	switch (sqlite3_column_type(stmt, i)) {
-	case SQLITE_NULL:
-		if (!csv)
-			buf_adds(to, "null");
-		break;
-	case SQLITE_INTEGER:
-		buf_addf(to, "%" PRId64, (int64_t)sqlite3_column_int64(stmt, i));
-		break;
-	case SQLITE_FLOAT:
-		render_real(to, sqlite3_column_double(stmt, i));
-		break;
-	case SQLITE_BLOB:
-		v = bytes_of(sqlite3_column_blob(stmt, i), (size_t)sqlite3_column_bytes(stmt, i));
-		if (!csv)
-			buf_addc(to, '"');
-		if (v.data)
-			render_base64(to, v);
-		if (!csv)
-			buf_addc(to, '"');
-		break;
-	default:
-		v = bytes_of(sqlite3_column_text(stmt, i), (size_t)sqlite3_column_bytes(stmt, i));
-		if (csv)
-			render_csv_text(to, v);
-		else
-			render_json_string(to, v.data, v.len);
-	}
-}
-
-static void add_row(struct buf *to, sqlite3_stmt *stmt, bool csv, bool names)
-{
-	int n = sqlite3_column_count(stmt);
-	if (!csv)
-		buf_addc(to, '{');
-	for (int i = 0; i < n; i++) {
-		if (i)
-			buf_addc(to, ',');
-		if (!csv) {
-			render_json_string(to, sqlite3_column_name(stmt, i), strlen(sqlite3_column_name(stmt, i)));
-			buf_addc(to, ':');
-		}
-		if (names)
-			render_csv_text(to, bytes_str(sqlite3_column_name(stmt, i)));
-		else
-			add_value(to, stmt, i, csv);
-	}
-	buf_adds(to, csv ? "\n" : "}\n");
-}
-
-static bool query_run(struct mount_access *base, const char *name, bool csv, bool (*put)(void *arg, const void *data, size_t len), void *arg, struct err *err)
-{
-	struct access *a = (struct access *)base;
-	struct buf sql = BUF_INIT, line = BUF_INIT;
-	struct query *q = NULL;
-	size_t used = 0;
-	buf_adds(&sql, "SELECT * FROM \"");
-	for (const char *p = name; *p; p++)
-		buf_adds(&sql, *p == '"' ? "\"\"" : (char[]){*p, 0});
-	buf_adds(&sql, "\"");
-	bool ok = session_prepare(a->session, sql.data, sql.len, &used, &q, err);
-	if (ok && !q)
-		ok = err_set(err, ERR_INTERNAL, "nothing to run");
-	bool first = true;
-	while (ok) {
-		enum query_step step = query_step(q, err);
-		if (step == QUERY_FAILED)
-			ok = false;
-		if (ok && first && csv && query_stmt(q)) {
-			add_row(&line, query_stmt(q), true, true);
-			ok = put(arg, line.data, line.len);
-			buf_clear(&line);
-		}
-		first = false;
-		if (step != QUERY_ROW)
-			break;
-		if (ok) {
-			add_row(&line, query_stmt(q), csv, false);
-			ok = put(arg, line.data, line.len);
-			buf_clear(&line);
-		}
-	}
-	query_destroy(q);
-	buf_finish(&line);
-	buf_finish(&sql);
-	return ok;
-}
-
 static const struct mount_access_impl impl = {
 	.destroy = access_destroy,
 	.cluster_names = cluster_names,
 	.stream = stream_of,
-	.query_names = query_names,
-	.query_run = query_run,
+	.query_names = mount_query_names,
+	.query_run = mount_query_run,
+	.view_names = mount_view_names,
+	.view_follow = mount_view_follow,
 };
 
 static bool open_access(void *arg, bool live, struct mount_access **ret, struct err *err)

@@ -30,6 +30,7 @@ def test_meta(mount):
     meta = json.loads(mount.run("cat $M/t/meta.json").ok().text)
     assert meta["topic"] == "t" and meta["segment"] == 10000
     assert [(p["partition"], p["leader"] >= 0, p["low"], p["end"]) for p in meta["partitions"]] == [(0, True, 0, 25000), (1, True, 0, 25000)]
+    wait_until(lambda: [p.get("high") for p in json.loads(mount.run("cat $M/t/meta.json").ok().text)["partitions"]] == [25000, 25000], 10, "the high watermarks")
 
 
 @pytest.mark.parametrize("line, want", [
@@ -134,7 +135,9 @@ def test_less(mount):
 
 def test_many_entries(cluster):
     with Mounted(cluster.bootstrap, "segment=1") as m:
-        requests = m.status()[0]["broker_requests"]
+        counts = [-1]
+        wait_until(lambda: counts.append(m.status()[0]["broker_requests"]) or counts[-1] == counts[-2], 10, "the mount to know its topics", every_s=0.3)
+        requests = counts[-1]
         plain, long = m.run("ls -f $M/t/log/0 | wc -l").ok(), m.run("ls -l $M/t/log/0 | wc -l").ok()
         assert plain.text.strip() == "25002" and long.text.strip() == "25001"
         assert plain.took_s < 0.5 * 4 and long.took_s < 2 * 4, (plain.took_s, long.took_s)      # four times what a quiet machine needs
@@ -196,6 +199,7 @@ def test_starts_that_fail(embedded_cluster):
         assert "not a directory" in fails("mount", str(m.folder / "file"), "-b", m.bootstrap)
         assert "No such file" in fails("mount", str(m.folder / "absent"), "-b", m.bootstrap)
         assert "not empty" in fails("mount", str(m.folder), "-b", m.bootstrap)
+        assert "since" in fails(*m.argv("-o", "since=soonish"))
         assert "unknown mount option" in fails(*m.argv("-o", "allow_root"))
         assert "something else" in fails("mount", "/proc", "-b", m.bootstrap)
         assert not {str(m.where), str(wrong.where)} & set(mounts())

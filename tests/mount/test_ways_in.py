@@ -32,14 +32,17 @@ def test_the_sessions_catalogue_as_files(embedded_cluster, folder):
         create view per_partition as select p, count(*) as n from ev group by p;
         create materialized view errors as select p, count(*) as n from ev where what = 'ERROR' group by p;
         create view "of a 'name'" as select 1 as one;
+        create view windows as select window_start, what, count(*) as n from tumble(ev, size => '10s') group by 1, 2;
         \\mount {folder} -o segment=5000
         \\! cat {folder}/@query/per_partition.csv {folder}/@query/errors.csv; cat {folder}/@query/of%20a%20%27name%27.ndjson; ls {folder}/t/log/0
+        \\! for i in 1 2 3 4 5 6 7 8 9; do ls {folder}/@view >/dev/null 2>&1 && break; sleep 0.2; done; ls {folder}/@view
         \\! head -n 2 {folder}/t/log/0/00000000000000000000.rows.csv
         """)
     assert code == 0, err
     lines = out.splitlines()
-    assert lines[:7] == ["p,n", "0,25000", "1,25000", "p,n", "0,25", "1,25", '{"one":1}']
+    assert lines[:4] + sorted(lines[4:6]) + lines[6:7] == ["p,n", "0,25000", "1,25000", "p,n", "0,25", "1,25", '{"one":1}']
     assert lines[7:12] == [f"{n:020}.ndjson" for n in range(0, 25000, 5000)]
+    assert lines[12:15] == ["errors.ndjson", "per_partition.ndjson", "windows.ndjson"]
     assert lines[-2:] == ["p,what", "0,ERROR"]
     assert f"{folder} holds the topics as files" in err
     assert str(folder) not in mounts()
