@@ -228,6 +228,20 @@ static bool topic_is_internal(const char *name)
 	return false;
 }
 
+/* rd_kafka_clusterid waits for a change of librdkafka's cache, and sleeps through one that comes between its look and its wait: so it is asked in slices.
+ * NULL: the broker has none, or `until` has come. */
+static char *wait_cluster_id(rd_kafka_t *rk, int64_t until)
+{
+	enum { SLICE_MS = 20 };
+	for (;;) {
+		int64_t began = time_mono_ms();
+		char *id = rd_kafka_clusterid(rk, SLICE_MS);
+		int64_t now = time_mono_ms();
+		if (id || now - began < SLICE_MS || now >= until)
+			return id;
+	}
+}
+
 void metadata_call_run(rd_kafka_t *rk, void *state)
 {
 	struct metadata_call *m = state;
@@ -239,7 +253,7 @@ void metadata_call_run(rd_kafka_t *rk, void *state)
 	}
 	/* The cluster id comes with the answer to what librdkafka asks itself on connecting; without it nobody knows yet whether a topic may be
 	 * asked for by name. (rd_kafka_metadata without a topic would ask for all of them.) */
-	char *id = rd_kafka_clusterid(rk, m->timeout_ms);
+	char *id = wait_cluster_id(rk, until);
 	if (!id && time_mono_ms() >= until) {
 		m->code = RD_KAFKA_RESP_ERR__TIMED_OUT;
 		return;
