@@ -24,12 +24,6 @@ def take_down(proxy):
     proxy.cut()
 
 
-def has_open(reader, path):
-    """The tool's open has returned; @status counts it from when it was asked for."""
-    fds = f"/proc/{reader.proc.pid}/fd"
-    return path in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds) if os.path.islink(f"{fds}/{fd}")]
-
-
 def test_broker_away(kafka, kafka_cluster, wire):
     topic = kafka_cluster.topic()
     with Mounted(kafka.proxied, "timeout=3") as m:
@@ -37,7 +31,7 @@ def test_broker_away(kafka, kafka_cluster, wire):
         m.run(f"cat {seg} > /dev/null").ok()
         wait_until(lambda: os.path.exists(m.path(topic)), 10, "the topic")
         tail, follow = Reader(m, f"tail -n 0 -s 0.1 -f $M/{topic}/tail.ndjson"), Reader(m, f"cat $M/{topic}/follow")
-        wait_until(lambda: has_open(tail, m.path(f"{topic}/tail.ndjson")) and has_open(follow, m.path(f"{topic}/follow")), 10, "both to be open")
+        wait_until(lambda: tail.has_open(f"{topic}/tail.ndjson") and follow.has_open(f"{topic}/follow"), 10, "both to be open")
         take_down(wire)
         began = time.monotonic()
         got = m.run("cat $M/t/log/1/00000000000000010000.ndjson")
@@ -88,7 +82,7 @@ def test_transactions(kafka, kafka_cluster):
         assert m.run(f"jq -c .value $M/{topic}/log/0/*").ok().text.split() == ["1", "2", "4"]
         assert m.run(f"jq -c .value $M/{topic}/tail.ndjson").ok().text.split() == ["1", "2", "4"]
         reader = Reader(m, f"cat $M/{topic}/follow")
-        wait_until(lambda: any(live.get("handles", 0) >= 1 for live in m.status()[1]), 10, "it to be open")
+        wait_until(lambda: reader.has_open(f"{topic}/follow"), 20, "it to be open")
         kafka.transaction(topic, [rec(value="5", partition=0)], end="abort")
         kafka.transaction(topic, [rec(value="6", partition=0)])
         reader.until(1)

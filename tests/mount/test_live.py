@@ -52,13 +52,21 @@ class Reader:
     """A tool at work; what it wrote so far, and when each piece came."""
 
     def __init__(self, mount, line):
-        self.proc = mount.spawn(line)
+        self.mount, self.proc = mount, mount.spawn(line)
         self.data, self.times = b"", []
         self.poll = select.poll()                        # select() ends at descriptor 1023
         self.poll.register(self.proc.stdout, select.POLLIN)
         os.set_blocking(self.proc.stdout.fileno(), False)
 
-    def until(self, lines, timeout_s=20):
+    def has_open(self, name):
+        """The tool's open of this file of the mount has returned; @status counts it from when it was asked for."""
+        fds = f"/proc/{self.proc.pid}/fd"
+        try:
+            return self.mount.path(name) in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]
+        except FileNotFoundError:
+            return False
+
+    def until(self, lines, timeout_s=60):
         end = time.monotonic() + timeout_s
         while self.data.count(b"\n") < lines and time.monotonic() < end:
             if self.poll.poll(100):
@@ -137,8 +145,7 @@ def test_follow_tools(mount, cluster):
                f"""python3 -uc 'for l in open("'{f}'"): print(l, end="")'"""]
     ending = [f"head -n3 {f}", f"grep -m1 topic {f}"]
     readers = [Reader(mount, line) for line in forever + ending]
-    wait_until(lambda: any(live.get("handles", 0) >= len(readers) for live in mount.status()[1]), 10, "all to be open")
-    time.sleep(0.5)                                      # a handle is counted when its open comes, not when it is answered
+    wait_until(lambda: all(r.has_open(f"{topic}/follow") for r in readers), 20, "all to be open")
     cluster.fill(topic, 0, 5)
     for reader, line in zip(readers, forever):
         reader.until(10)
@@ -157,8 +164,7 @@ def test_follow_latency(mount, cluster):
     topic = cluster.topic()
     wait_until(lambda: os.path.exists(mount.path(topic)), 10, "the topic")
     reader = Reader(mount, f"cat $M/{topic}/follow")
-    wait_until(lambda: mount.status()[1][1:], 10, "the feed")
-    time.sleep(0.5)
+    wait_until(lambda: reader.has_open(f"{topic}/follow"), 20, "it to be open")
     late = []
     for o in range(10):
         cluster.fill(topic, o, o + 1, partitions=(0,))
@@ -175,7 +181,7 @@ def test_signals_end_readers(mount, cluster, sig):
     for _ in range(3):
         reader = Reader(mount, "cat $M/t/follow")
         stat = Path(f"/proc/{reader.proc.pid}/stat")
-        time.sleep(0.3)
+        wait_until(lambda: reader.has_open("t/follow"), 20, "it to be open")
         wait_until(lambda: stat.read_text().rsplit(")", 1)[1].split()[0] == "S", 10, "cat to sleep in a read that a signal ends")
         assert mount.run("ls $M").ok().took_s < 2
         assert reader.end(sig) < 1
@@ -184,11 +190,10 @@ def test_signals_end_readers(mount, cluster, sig):
 def test_many_followers(mount, cluster):
     topic = cluster.topic()
     wait_until(lambda: os.path.exists(mount.path(topic)), 10, "the topic")
-    fds = [os.open(mount.path(topic + "/follow"), os.O_RDONLY) for _ in range(900)]
+    fds = [os.open(mount.path(topic + "/follow"), os.O_RDONLY) for _ in range(950)]
     try:
         readers = [Reader(mount, f"cat $M/{topic}/follow") for _ in range(50)]
-        wait_until(lambda: any(live.get("handles", 0) >= 950 for live in mount.status()[1]), 20, "all to be open")
-        time.sleep(0.5)
+        wait_until(lambda: all(r.has_open(f"{topic}/follow") for r in readers), 40, "all to be open")
         assert mount.run("ls $M").ok().took_s < 1
         assert mount.run("cat $M/t/log/0/00000000000000000000.ndjson").ok().out == lines_of(0, 0, 10000)
         cluster.fill(topic, 0, 100)
@@ -305,10 +310,10 @@ def test_end_with_readers(cluster):
     """SIGTERM: streams end as files do, the daemon is gone within 2 s, no mount is left (Mounted sees to that)."""
     with Mounted(cluster.bootstrap) as m:
         readers = [Reader(m, "cat $M/t/follow") for _ in range(5)]
-        wait_until(lambda: any(live.get("handles", 0) >= 5 for live in m.status()[1]), 10, "all to be open")
+        wait_until(lambda: all(r.has_open("t/follow") for r in readers), 20, "all to be open")
         watch = Stopwatch()
         assert m.end() == 0 and watch.took() < 2
         for reader in readers:
-            assert reader.proc.wait(3) == 0
+            code = reader.proc.wait(3)
             reader.end()
-            assert reader.err == b""
+            assert (code, reader.err) == (0, b"")
