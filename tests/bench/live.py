@@ -2,7 +2,9 @@
 """Live queries beside pipes, on a real Kafka, every answer checked: windows (W3), joins with a table (W4), latency from produce to a printed row (W8), many
 queries on one topic (W10).
 
-    tests/bench/live.py [--messages N] [--runs N] [--brokers HOST:PORT] [--only W3,W4,W8,W10] [--rate 100,1000] [--seconds 20]
+    tests/bench/live.py [--messages N] [--runs N] [--brokers HOST:PORT] [--only W3,W4,W8,W10] [--rate 100,1000] [--seconds 20] [--step MS] [--flink]
+
+--step: milliseconds of event time between two messages (10: each device has one message in each 10 s window, 1: ten). --flink: a real Flink beside it in W3.
 
 Never passes or fails by time: a wrong answer is the only failure. The peers: count(*) of the same program, tuned kcat into awk (which does nothing but the one
 aggregation), kcat | DuckDB, kcat -u.
@@ -42,6 +44,29 @@ def w3(b, topic, n, runs):
         Row("weir count(*)", weir(b, f"select count(*) from {topic}"), lambda o: number(o, n)),
         Row("kcat tuned \\| mawk", f"{KCAT} -b {b} -C -t {topic} -e -q -o beginning -f '%T %s\\n' {TUNED} | mawk {awk} | (echo header; cat)", windows(b, topic, n)),
     ], runs)
+
+
+def w3_flink(b, topic, n, runs):
+    """The same windows in a warm Flink: one job manager, one task manager, its rows thrown away. A job's start is a second of it, its processor time is what counts."""
+    from flink import Flink
+    print(f"\n### W3 in Flink SQL 2.2, warm, {n} messages\n\n| program | median s | min s | CPU s of the task manager | answer |\n|---|---|---|---|---|", flush=True)
+    with Flink() as f:
+        f.run(f"""CREATE TABLE t (ts STRING, line STRING, device STRING, `value` DOUBLE, rt TIMESTAMP_LTZ(3) METADATA FROM 'timestamp', WATERMARK FOR rt AS rt - INTERVAL '60' SECOND)
+            WITH ('connector' = 'kafka', 'topic' = '{topic}', 'properties.bootstrap.servers' = '{b}', 'scan.startup.mode' = 'earliest-offset', 'scan.bounded.mode' = 'latest-offset', 'format' = 'json')""")
+        f.run("CREATE TABLE nowhere (a TIMESTAMP(3), d STRING, n BIGINT, v DOUBLE) WITH ('connector' = 'blackhole')")
+        f.run("SET 'table.dml-sync' = 'true'")
+        windows = "SELECT window_start, device, COUNT(*) AS n, AVG(`value`) AS a FROM TABLE(TUMBLE(TABLE t, DESCRIPTOR(rt), INTERVAL '10' SECOND)) GROUP BY window_start, window_end, device"
+        total = int(f.rows(f"SELECT SUM(n) FROM ({windows})")[-1][0])
+        wall, cpu = [], []
+        for i in range(runs + 1):
+            began, before = time.perf_counter(), f.cpu_s()
+            f.run(f"INSERT INTO nowhere {windows}")
+            if i:
+                wall.append(time.perf_counter() - began)
+                cpu.append(f.cpu_s() - before)
+    answer = "checked" if total == n else f"WRONG: {total}"
+    print(f"| Flink SQL, blackhole sink | {statistics.median(wall):.3g} | {min(wall):.3g} | {statistics.median(cpu):.3g} | {answer} |", flush=True)
+    return [] if total == n else [f"Flink: {total}"]
 
 
 def w4(b, topic, n, runs, folder):
@@ -139,6 +164,8 @@ def main():
     a.add_argument("--only", default="W3,W4,W8,W10")
     a.add_argument("--rate", default="100,1000")
     a.add_argument("--seconds", type=int, default=20)
+    a.add_argument("--step", type=int, default=STEP_MS)
+    a.add_argument("--flink", action="store_true")
     o = a.parse_args()
     if not WEIR.exists():
         subprocess.run(["meson", "setup", "--buildtype=release", str(BUILD), str(Path(__file__).resolve().parents[2])], check=True, stdout=subprocess.DEVNULL)
@@ -156,9 +183,10 @@ def main():
         print(f"weir live bench: {o.messages} messages in 4 partitions, lz4, {o.runs} runs each, {os.cpu_count()} cores, broker on the same machine", flush=True)
         try:
             if only & {"W3", "W4", "W10"}:
-                fill(b, topic, o.messages)
+                fill(b, topic, o.messages, "--step", str(o.step))
             if "W3" in only:
                 bad += w3(b, topic, o.messages, o.runs)
+                bad += w3_flink(b, topic, o.messages, o.runs) if o.flink else []
             if "W4" in only:
                 bad += w4(b, topic, o.messages, o.runs, folder)
             if "W8" in only:

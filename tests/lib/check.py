@@ -25,7 +25,6 @@ JOBS = str(max(2, os.cpu_count() or 2))
 # Parts of the design that are not written. A tier named here may be skipped under --strict; take it out with the part's first test.
 PENDING = {
     "torture": "the checkpoints of live queries that write, which this tier kills, are not written yet",
-    "flink": "the comparison of live windows with Flink's is not written yet",
 }
 
 RED, BOLD, OFF = ("\033[31m", "\033[1m", "\033[0m") if sys.stdout.isatty() or os.environ.get("CI") else ("", "", "")
@@ -136,7 +135,7 @@ def meson_tests(folder, limit_s, env=None, wrapper=None):
     return result
 
 
-def pytest(folder, name, limit_s, args, env=None, each_s=120):
+def pytest(folder, name, limit_s, args, env=None, each_s=120, wrapper=""):
     """Runs the tests of one folder; counts from its junit file."""
     files = [p for p in (ROOT / folder).rglob("test_*.py")] if (ROOT / folder).is_dir() else []
     if not files:
@@ -144,7 +143,7 @@ def pytest(folder, name, limit_s, args, env=None, each_s=120):
     junit = ROOT / "build" / f"junit-{name}.xml"
     junit.parent.mkdir(exist_ok=True)
     junit.unlink(missing_ok=True)
-    status = run([sys.executable, "-m", "pytest", folder, "-q", "-ra", "--tb=short", "--color=auto", f"--timeout={each_s}",
+    status = run([*wrapper.split(), sys.executable, "-m", "pytest", folder, "-q", "-ra", "--tb=short", "--color=auto", f"--timeout={each_s}",
                   f"--junitxml={junit}", "-p", "no:cacheprovider", *args], limit_s, env)
     result = Result()
     if junit.exists():
@@ -208,24 +207,48 @@ def tier_flink(opt):
     return pytest("tests/flink", "flink", 1800, opt.pytest, binary("build"), each_s=600)
 
 
+def build_asan():
+    return build("build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang"})
+
+
+def build_tsan():
+    return build("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"])
+
+
+def steady():
+    """Without address randomisation: on kernels with much of it TSan's shadow does not fit. None: it cannot be had."""
+    return "setarch -R" if subprocess.run(["setarch", "-R", "true"], capture_output=True).returncode == 0 else None
+
+
 def tier_sanitizers(opt):
     """ASan + UBSan (clang, so that both compilers see the tree): units and SQL cases. TSan (gcc): units."""
     result = Result()
     say("-- address and undefined behaviour")
-    if build("build-asan", ["-Db_sanitize=address,undefined", "-Db_lundef=false"], {"CC": "clang"}):
+    if build_asan():
         result.add(meson_tests("build-asan", 1200, ASAN))
         result.add(pytest("tests/sql", "sql-asan", 1200, opt.pytest, {**binary("build-asan"), **ASAN}, each_s=240))
     else:
         red("the ASan build failed")
         result.failed += 1
     say("-- threads")
-    if build("build-tsan", ["-Db_sanitize=thread", "-Db_lundef=false"]):
-        # Without address randomisation: on kernels with much of it TSan's shadow does not fit.
-        steady = subprocess.run(["setarch", "-R", "true"], capture_output=True).returncode == 0
-        result.add(meson_tests("build-tsan", 1200, TSAN, "setarch -R" if steady else None))
+    if build_tsan():
+        result.add(meson_tests("build-tsan", 1200, TSAN, steady()))
     else:
         red("the TSan build failed")
         result.failed += 1
+    return result
+
+
+def tier_threads(opt):
+    """What runs for long and in many threads, whole: the mount and live queries, under ASan + UBSan and under TSan."""
+    result = Result()
+    for folder, made, env, wrapper in (("build-asan", build_asan(), ASAN, ""), ("build-tsan", build_tsan(), {**TSAN, "TSAN_OPTIONS": TSAN["TSAN_OPTIONS"] + ":exitcode=66"}, steady() or "")):
+        if not made:
+            red(f"{folder} failed")
+            result.failed += 1
+            continue
+        for tests, args in (("tests/mount", []), ("tests/sql", ["-k", "live"])):
+            result.add(pytest(tests, f"{Path(tests).name}-{folder}", 2400, [*args, *opt.pytest], {**binary(folder), **env}, 400, wrapper))
     return result
 
 
@@ -260,6 +283,7 @@ TIERS = {  # name: (function, in the full run, in --quick, what it is)
     "kafka": (tier_kafka, True, False, "a real Apache Kafka, 4.3.1 and 3.9.1"),
     "torture": (tier_torture, True, False, "kill -9 with an independent oracle"),
     "sanitizers": (tier_sanitizers, True, False, "units and SQL cases under ASan + UBSan, units under TSan"),
+    "threads": (tier_threads, False, False, "the mount and live queries under ASan + UBSan and under TSan; on demand"),
     "fuzz": (tier_fuzz, False, False, "each libFuzzer target for --seconds (60); on demand"),
     "flink": (tier_flink, False, False, "the same queries on a real Flink; on demand"),
 }
