@@ -203,14 +203,15 @@ static bool take_fields(void *arg, const struct field *fields, struct err *err)
 }
 
 /* The rows of a chunk in one go, where none of them can ask for output before the next. */
-static void sink_input(struct live *l)
+static bool sink_input(struct live *l)
 {
 	struct row_sink *sink = l->groups && !l->join && !l->pane && (l->view || l->frames || l->emit.kind != EMIT_CHANGES) ? group_table_sink(l->groups) : NULL;
 	if (!sink)
-		return;
+		return false;
 	sink->row = take_fields;
 	sink->arg = l;
 	row_sink_next(l->s->db, sink);
+	return true;
 }
 
 static bool every_due(struct live *l)
@@ -372,9 +373,10 @@ enum live_step live_step(struct live *l, int wait_ms, struct err *err)
 				return idle(l);
 			}
 		} else if (l->input_running) {
-			sink_input(l);
+			bool sinks = sink_input(l);
 			rc = sqlite3_step(l->input);
-			row_sink_next(l->s->db, NULL);
+			if (sinks)                    /* it costs a statement: not for each row */
+				row_sink_next(l->s->db, NULL);
 			if (rc == SQLITE_ROW) {
 				if (!take_input_row(l, err))
 					return LIVE_FAILED;
