@@ -4,8 +4,8 @@
  * rendering, or while calling fuse_req_interrupt_func. Lock order: libfuse's request lock -> mu -> libfuse's session lock.
  *
  *   registry.c  clusters and topics as last heard of; the refresher thread keeps them fresh
- *   tree.c      nodes: what a name means, its attributes, what a directory lists
- *   doc.c       documents: segments, hours, keys and queries, rendered whole by the workers; cache
+ *   tree.c      nodes: what a name means; tree_list.c their attributes, what a directory lists
+ *   doc.c       documents: segments, hours, keys and queries, rendered whole by the workers (doc_render.c, doc_read.c); cache
  *   feed.c      live text: the window behind tail.ndjson and follow, the private streams of follow@.., and the rows of live views
  *   park.c      requests that wait
  *   meta.c      texts about the mount itself
@@ -337,7 +337,7 @@ void mount_thread_done(struct mount *m);                                        
 void mount_note_error(struct mount *m, const struct err *err);                    /* under mu */
 void mount_log(struct mount *m, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* tree.c; all under mu */
+/* tree.c (names) and tree_list.c (attributes, listings); all under mu */
 void tree_init(struct mount *m);
 void tree_finish(struct mount *m);
 int tree_lookup(struct mount *m, struct node *parent, const char *name, struct node **ret);      /* errno or 0; counts no lookup */
@@ -347,6 +347,8 @@ void tree_forget(struct mount *m, struct node *n, uint64_t count);
 void tree_unref_handle(struct mount *m, struct node *n);
 void tree_list(struct mount *m, struct node *dir, struct dirlist *to);
 bool node_is_dir(const struct node *n);
+bool tree_bounds(const struct node *n, struct partition_bounds *ret);               /* of its partition; false: not known */
+uint64_t tree_name_ino(uint64_t parent, const char *name);
 void dirlist_destroy(struct dirlist *d);
 /* Key or query name <-> one file name component. */
 void name_encode(struct buf *to, const void *data, size_t len);
