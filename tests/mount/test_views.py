@@ -5,6 +5,7 @@ import subprocess
 
 from mounted import Mounted
 from net import wait_until
+from test_live import Reader
 
 SETUP = """
 create stream {s} (n integer, what text from '$.s') with (topic = '{t}', format = 'json');
@@ -42,14 +43,14 @@ def test_views_grow(cluster):
         assert rows(m, "minutes") == []
         assert m.run("tail -n 1 $M/@view/errors.csv").ok().text.split(",")[1] == "2000"
         # What comes later is added to files that are open, and to those that wait.
-        tail = subprocess.Popen(["tail", "-n", "0", "-s", "0.1", "-f", m.path("@view/errors.ndjson")], stdout=subprocess.PIPE, text=True)
-        follow = subprocess.Popen(["head", "-n", "3", m.path("@view/big.follow")], stdout=subprocess.PIPE, text=True)
-        wait_until(lambda: all(any(os.readlink(f"/proc/{p.pid}/fd/{fd}").startswith(str(m.path())) for fd in os.listdir(f"/proc/{p.pid}/fd")) for p in (tail, follow)), 10, "both to be open")
+        tail, follow = Reader(m, "tail -n 0 -s 0.1 -f $M/@view/errors.ndjson"), Reader(m, "head -n 3 $M/@view/big.follow")
+        wait_until(lambda: tail.has_open("@view/errors.ndjson") and follow.has_open("@view/big.follow"), 10, "both to be open")
         cluster.fill(topic, 3000, 7001)
-        got = [json.loads(tail.stdout.readline()) for _ in range(2 * 5)]
+        got = [json.loads(line) for line in tail.until(2 * 5).splitlines()]
         assert sorted((r["p"], r["n"]) for r in got) == [(p, n) for p in (0, 1) for n in range(3000, 8000, 1000)]
-        tail.kill()
-        assert [json.loads(line)["n"] for line in follow.communicate(timeout=60)[0].splitlines()] == [1998] * 3
+        assert [json.loads(line)["n"] for line in follow.until(3).splitlines()] == [1998] * 3
+        tail.end()
+        follow.end()
         assert m.run("wc -l < $M/@view/errors.ndjson").ok().text.strip() == "16"
         assert [r["n"] for r in rows(m, "minutes")] == [8000]           # T0 is 20 s into its minute
         assert "live" in m.run("grep -F @view $M/@README").ok().text
