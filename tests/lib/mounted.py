@@ -53,7 +53,7 @@ class Mounted:
             pytest.skip("/dev/fuse cannot be opened")
         self.bootstrap, self.options, self.args = bootstrap, options, args
         self.expect_exit = expect_exit
-        self.folder = Path(tempfile.mkdtemp(prefix="weir-mount-"))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"weir-mount-{os.getpid()}-"))
         self.where = self.folder / "m"
         self.scratch = self.folder / "x"
         self.where.mkdir()

@@ -48,7 +48,7 @@ def lines_of(p, start, end, topic="t"):
 class Cluster:
     def __init__(self, bootstrap, kafka, spare):
         self.bootstrap, self.kafka, self._spare = bootstrap, kafka, spare
-        self._producer = ck.Producer({"bootstrap.servers": bootstrap, "linger.ms": 2, "queue.buffering.max.messages": 500000})
+        self._producer = ck.Producer({"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 2, "queue.buffering.max.messages": 500000})
         self._next = {}
 
     def topic(self):
@@ -118,5 +118,5 @@ def nothing_left():
     before = set(mounts()) if can_mount() else set()
     yield
     for where in set(mounts()) - before:
-        if "/weir-mount-" in where:
+        if f"/weir-mount-{os.getpid()}-" in where:     # another run may be under way
             unmount(where)
