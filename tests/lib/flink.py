@@ -5,11 +5,9 @@
         f.rows("SELECT ..")                          # list of lists, when the query has ended
         f.cpu_s()                                    # processor seconds of the task manager so far
 
-The jars come from PyPI (apache-flink-libraries: the cluster) and Maven (SQL gateway, Kafka connector), once, into the cache folder of kafka.py."""
-import fcntl
+The jars come from PyPI (apache-flink-libraries: the cluster) and Maven (SQL gateway, Kafka connector), once, into the cache folder (fetched.py)."""
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,7 +17,7 @@ import urllib.request
 import zipfile
 from pathlib import Path
 
-from kafka import cache_folder
+from fetched import NotToBeHad, fetched, maven, patiently
 from net import die_with_parent, free_port
 
 VERSION, CONNECTOR = "2.2.0", "4.0.1-2.0"
@@ -27,51 +25,20 @@ _OPENS = [f"--add-opens=java.base/{p}=ALL-UNNAMED" for p in ("java.lang", "java.
                                                               "java.util.concurrent", "java.util.concurrent.atomic", "java.util.concurrent.locks")]
 
 
-class NoFlink(RuntimeError):
-    """This machine cannot run it; the text says what is missing."""
+NoFlink = NotToBeHad
 
 
 def jars():
-    """-> folder of the jars; fetched the first time, and moved into place whole."""
-    home = cache_folder() / f"flink-{VERSION}"
-    if home.is_dir():
-        return home
-    for tool in ("java", "mvn"):
-        if not shutil.which(tool):
-            raise NoFlink(f"{tool} is not installed")
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with open(cache_folder() / f".flink-{VERSION}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if home.is_dir():
-            return home
-        with tempfile.TemporaryDirectory(prefix=".flink-", dir=cache_folder()) as tmp:
-            folder = Path(tmp, "jars")
-            folder.mkdir()
-            alone = "<exclusions><exclusion><groupId>*</groupId><artifactId>*</artifactId></exclusion></exclusions>"
-            deps = "".join(f"<dependency><groupId>org.apache.flink</groupId><artifactId>{a}</artifactId><version>{v}</version>{alone}</dependency>"
-                           for a, v in (("flink-sql-gateway", VERSION), ("flink-sql-connector-kafka", CONNECTOR)))
-            Path(tmp, "pom.xml").write_text('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion><groupId>weir.test</groupId>'
-                                            f"<artifactId>flink</artifactId><version>1</version><packaging>pom</packaging><dependencies>{deps}</dependencies></project>")
-            _fetch(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"], tmp)
-            _fetch([sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"apache-flink-libraries=={VERSION}"], tmp)
+    """-> folder of the jars."""
+    def make(folder):
+        maven(folder, [("org.apache.flink", "flink-sql-gateway", VERSION), ("org.apache.flink", "flink-sql-connector-kafka", CONNECTOR)], alone=True)
+        with tempfile.TemporaryDirectory() as tmp:
+            patiently([sys.executable, "-m", "pip", "download", "-q", "--no-deps", f"apache-flink-libraries=={VERSION}"], tmp)
             with zipfile.ZipFile(next(Path(tmp).glob("*.whl"))) as wheel:
                 for name in wheel.namelist():
                     if name.startswith("pyflink/lib/") and name.endswith(".jar"):
                         (folder / Path(name).name).write_bytes(wheel.read(name))
-            os.rename(folder, home)
-    return home
-
-
-def _fetch(argv, cwd):
-    got = None
-    for _ in range(3):           # a registry may be slow or cut a transfer
-        try:
-            got = subprocess.run(argv, cwd=cwd, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600)
-        except subprocess.TimeoutExpired:
-            continue
-        if got.returncode == 0:
-            return
-    raise NoFlink(f"{argv[0]} could not fetch Flink's jars: " + ((got.stdout + got.stderr)[-1500:] if got else "timeout"))
+    return fetched(f"flink-{VERSION}", make)
 
 
 class Flink:

@@ -19,9 +19,7 @@ Administration goes through confluent_kafka, since each Java tool costs a second
 Jars are fetched once into the cache (WEIR_TEST_CACHE, ~/.cache/weir-test); NoKafka says why there can be none.
 """
 import base64
-import fcntl
 import logging
-import os
 import shutil
 import signal
 import socket
@@ -36,6 +34,7 @@ import confluent_kafka as ck
 from confluent_kafka import admin as cka
 
 from certs import Pki
+from fetched import NotToBeHad, fetched, maven
 from net import die_with_parent, free_port, wait_until
 from proxy import TcpProxy
 
@@ -48,50 +47,17 @@ _quiet.addHandler(logging.NullHandler())
 _quiet.propagate = False
 
 
-class NoKafka(RuntimeError):
-    """This machine cannot run the broker; the text says what is missing."""
+NoKafka = NotToBeHad
 
 
 # ---- jars
 
-def cache_folder():
-    return Path(os.environ.get("WEIR_TEST_CACHE") or Path.home() / ".cache" / "weir-test")
-
-
 def jars(version=LATEST):
-    """-> folder of the broker's jars; fetched by Maven the first time, and moved into place whole."""
-    home = cache_folder() / f"kafka-{version}"
-    if home.is_dir():
-        return home
-    for tool in ("java", "mvn"):
-        if not shutil.which(tool):
-            raise NoKafka(f"{tool} is not installed")
-    cache_folder().mkdir(parents=True, exist_ok=True)
-    with open(cache_folder() / f".kafka-{version}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if home.is_dir():
-            return home
-        wanted = [("org.apache.kafka", "kafka_2.13", version), _LOGGERS[version]]
-        if version != OLD:
-            wanted.append(("org.apache.kafka", "kafka-tools", version))
-        with tempfile.TemporaryDirectory(prefix=f".kafka-{version}-", dir=cache_folder()) as tmp:
-            deps = "".join(f"<dependency><groupId>{g}</groupId><artifactId>{a}</artifactId><version>{v}</version></dependency>" for g, a, v in wanted)
-            Path(tmp, "pom.xml").write_text('<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
-                                            '<groupId>weir.test</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>'
-                                            f"<dependencies>{deps}</dependencies></project>")
-            got = None
-            for _ in range(3):       # a registry may be slow or cut a transfer; what came stays in Maven's own cache
-                try:
-                    got = subprocess.run(["mvn", "-q", "-B", "dependency:copy-dependencies", "-DincludeScope=runtime", "-DoutputDirectory=jars"],
-                                         cwd=tmp, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300)
-                except subprocess.TimeoutExpired:
-                    continue
-                if got.returncode == 0:
-                    break
-            if got is None or got.returncode != 0:
-                raise NoKafka("Maven could not fetch Kafka's jars: " + ((got.stdout + got.stderr)[-1500:] if got else "timeout"))
-            os.rename(Path(tmp, "jars"), home)
-    return home
+    """-> folder of the broker's jars."""
+    wanted = [("org.apache.kafka", "kafka_2.13", version), _LOGGERS[version]]
+    if version != OLD:
+        wanted.append(("org.apache.kafka", "kafka-tools", version))
+    return fetched(f"kafka-{version}", lambda folder: maven(folder, wanted))
 
 
 # ---- records
