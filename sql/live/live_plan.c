@@ -423,7 +423,7 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 	struct choice c = {.window = {.grace_ms = -1}};
 	if (!emit_parse(l->text, emit_at, strlen(l->text), &l->emit, err))
 		return false;
-	if (!l->view && !unfold(l, &emit_at, err))
+	if (!unfold(l, &emit_at, err))
 		return false;
 	if (!rewrite_joins(l, &emit_at, err))
 		return false;
@@ -443,6 +443,8 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		l->join_watermark_ms = TIME_NONE;
 		watermark_init(&l->watermark, l->emit.grace_ms, idle, EMIT_SKEW_MS);
 	}
+	if (l->outer.before.len)
+		err->sql_offset = -1;            /* the text is the view's */
 	window_spec_finish(&c.window);
 	select_finish(&sel);
 	return ok;

@@ -66,15 +66,17 @@ static bool make_table(struct session *s, struct matview *v, struct err *err)
 
 static bool make_view(struct session *s, struct matview *v, struct err *err)
 {
-	struct buf sql = BUF_INIT, name = BUF_INIT;
+	struct buf sql = BUF_INIT, name = BUF_INIT, output = BUF_INIT;
 	sql_quote_name(&name, v->name);
-	buf_addf(&sql, "CREATE TEMP VIEW %s AS ", name.data);
-	group_plan_output(group_table_plan(v->live->groups), group_table_name(v->live->groups), &sql);
+	group_plan_output(group_table_plan(v->live->groups), group_table_name(v->live->groups), &output);
+	outer_wrap(&v->live->outer, &output);
+	buf_addf(&sql, "CREATE TEMP VIEW %s AS %s", name.data, output.data);
 	bool ok = session_exec(s, sql.data, err);
 	if (ok)
 		v->object = xasprintf("DROP VIEW IF EXISTS temp.%s", name.data);
 	buf_finish(&sql);
 	buf_finish(&name);
+	buf_finish(&output);
 	return ok;
 }
 
@@ -180,8 +182,11 @@ bool matview_add_function(struct matview *v, bool late, struct buf *to, struct e
 	if (!t || !group_plan_can_fill(group_table_plan(t)))
 		return err_set(err, ERR_SQL, "%s has no tumbling or hopping windows of groups, so none of them can be absent", v->name);
 	const struct group_plan *p = group_table_plan(t);
-	buf_addc(to, '(');
-	buf_add(to, p->output.data, p->output_table_at);
-	buf_addf(to, "%s WHERE %s = 1)", group_table_name(t), GROUP_ABSENT_NAME);
+	struct buf output = BUF_INIT;
+	buf_add(&output, p->output.data, p->output_table_at);
+	buf_addf(&output, "%s WHERE %s = 1", group_table_name(t), GROUP_ABSENT_NAME);
+	outer_wrap(&v->live->outer, &output);
+	buf_addf(to, "(%s)", output.data);
+	buf_finish(&output);
 	return true;
 }
