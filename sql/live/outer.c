@@ -59,6 +59,8 @@ static bool pick(struct session *s, const char *text, const struct select *sel, 
 		char *body = NULL;
 		bool columns = false, of_with = f->name && !f->schema && !f->is_call && body_of_with(&scope, f->name, &body, &columns);
 		free(body);
+		if (f->asof || !span_empty(f->as_of_whole) || !span_empty(f->within_whole))
+			return *ret = SIZE_MAX, true;        /* a join by time is between topics */
 		if (!of_with && !from_stream(s, text, sel, i, &st, err))
 			return false;
 		bool table = st.stream && st.stream->kind == STREAM_CHANGELOG && !st.is_window, topic = st.stream && !table;
