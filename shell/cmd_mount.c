@@ -73,14 +73,9 @@ static bool add_views(struct shell *sh, struct buf *to, struct err *err)
 		" UNION ALL SELECT sql, name, 0, rowid FROM sqlite_schema WHERE type = 'view') WHERE name NOT IN (SELECT name FROM weir_queries WHERE name IS NOT NULL) ORDER BY temp, n", -1, &stmt, NULL) != SQLITE_OK)
 		return err_set(err, ERR_SQL, "%s", sqlite3_errmsg(session_db(sh->session)));
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
-		const char *name = (const char *)sqlite3_column_text(stmt, 0), *written = session_view_written(sh->session, name);
-		buf_adds(to, "CREATE TEMP VIEW ");
-		if (written) {
-			sql_quote_name(to, name);
-			buf_addf(to, " AS %s;\n", written);
-		} else {
-			buf_addf(to, "%s;\n", (const char *)sqlite3_column_text(stmt, 1));
-		}
+		char *written = session_view_definition(sh->session, (const char *)sqlite3_column_text(stmt, 0));
+		buf_addf(to, "CREATE TEMP VIEW %s;\n", written ? written : (const char *)sqlite3_column_text(stmt, 1));
+		free(written);
 	}
 	sqlite3_finalize(stmt);
 	return true;

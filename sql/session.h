@@ -72,8 +72,8 @@ bool session_attach_cluster(struct session *s, const char *name, const char *bro
 bool session_use_cluster(struct session *s, const char *name, struct err *err);
 const char *session_cluster(struct session *s);                /* shown name of the current cluster, "" if none */
 
-/* The SELECT of a view as the user wrote it, where weir had to rewrite it for SQLite (windows); NULL = the schema has it so. Borrowed until the next statement. */
-const char *session_view_written(struct session *s, const char *name);
+/* name [(columns)] AS SELECT .. of a view as the user wrote it, where weir had to rewrite it for SQLite (windows); NULL = the schema has it so. The caller frees. */
+char *session_view_definition(struct session *s, const char *name);
 
 /* The columns of a topic: of a stream registered for it, else inferred (and then registered under the topic's name). cluster NULL = current.
  * The caller destroys *ret. */

@@ -7,6 +7,7 @@
 #include "core/alloc.h"
 #include "core/hash.h"
 #include "sql/dialect.h"
+#include "sql/live/body.h"
 #include "sql/persist.h"
 
 /* A view's SELECT as the user wrote it. It holds while the schema has the view that it was written for. */
@@ -59,9 +60,19 @@ const char *view_written(struct session *s, const char *name)
 	return t && t->schema_hash == schema_hash(s, name) ? t->select : NULL;
 }
 
-const char *session_view_written(struct session *s, const char *name)
+char *session_view_definition(struct session *s, const char *name)
 {
-	return view_written(s, name);
+	const char *written = view_written(s, name);
+	char *columns = NULL, *body = written ? body_of_view(s, name, &columns) : NULL;
+	struct buf b = BUF_INIT;
+	if (body) {
+		sql_quote_name(&b, name);
+		buf_addf(&b, "%s%s AS %s", columns ? " " : "", columns ? columns : "", written);
+	}
+	bool found = body != NULL;
+	free(columns);
+	free(body);
+	return found ? buf_take(&b) : NULL;
 }
 
 void view_keep_written(struct session *s, const char *name, const char *select)
@@ -127,8 +138,8 @@ static char *select_written(const struct statement *st)
 	if (!st->written)
 		return NULL;
 	struct parse p = parse_begin(st->written, 0, strlen(st->written));
-	while (!parse_at_end(&p) && !parse_is(&p, "as") && !token_is_op(&p.token, "("))
-		parse_next(&p);                  /* with a list of column names the SELECT alone says too little */
+	while (!parse_at_end(&p) && !parse_is(&p, "as"))
+		parse_next(&p);
 	return parse_word(&p, "as") ? xstrdup(st->written + parse_offset(&p)) : NULL;
 }
 

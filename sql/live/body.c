@@ -21,10 +21,20 @@ struct span body_inside(const char *text, const struct parse *p, size_t to)
 	return s;
 }
 
+/* The parentheses that p stands on, if it does. */
+static struct span list_span(const char *text, const struct parse *p, size_t to)
+{
+	if (!token_is_op(&p->token, "("))
+		return (struct span){0, 0};
+	struct span in = body_inside(text, p, to);
+	return (struct span){in.from - 1, in.to + 1};
+}
+
 struct place {
 	size_t name_at;                      /* in the scope's text */
 	struct span body;
-	bool columns, recursive;
+	struct span columns;                 /* with its parentheses */
+	bool recursive;
 };
 
 /* WITH name [(columns)] AS [NOT] [MATERIALIZED] ( body ), ..  False: the name is not there. */
@@ -41,9 +51,9 @@ static bool find_place(const struct scope *scope, const char *name, struct place
 			return false;
 		bool same = strcasecmp(own, name) == 0;
 		free(own);
-		ret->columns = token_is_op(&p.token, "(");
-		if (ret->columns)
-			p = parse_begin(scope->text, body_inside(scope->text, &p, scope->with.to).to + 1, scope->with.to);
+		ret->columns = list_span(scope->text, &p, scope->with.to);
+		if (!span_empty(ret->columns))
+			p = parse_begin(scope->text, ret->columns.to, scope->with.to);
 		parse_word(&p, "as");
 		parse_word(&p, "not");
 		parse_word(&p, "materialized");
@@ -58,13 +68,13 @@ static bool find_place(const struct scope *scope, const char *name, struct place
 	return false;
 }
 
-const struct scope *body_of_with(const struct scope *scope, const char *name, char **ret_body, bool *ret_columns)
+const struct scope *body_of_with(const struct scope *scope, const char *name, char **ret_body, char **ret_columns)
 {
 	struct place at;
-	for (*ret_body = NULL; scope; scope = scope->outer)
+	for (*ret_body = *ret_columns = NULL; scope; scope = scope->outer)
 		if (find_place(scope, name, &at)) {
 			*ret_body = span_text(scope->text, at.body);
-			*ret_columns = at.columns;
+			*ret_columns = span_empty(at.columns) ? NULL : span_text(scope->text, at.columns);
 			break;
 		}
 	return scope;
@@ -83,8 +93,9 @@ char *body_with_before(const struct scope *scope, const char *name)
 	return xasprintf("%.*s", (int)(comma - scope->with.from), scope->text + scope->with.from);
 }
 
-char *body_of_view(struct session *s, const char *name, bool *ret_columns)
+char *body_of_view(struct session *s, const char *name, char **ret_columns)
 {
+	*ret_columns = NULL;
 	sqlite3_stmt *stmt = NULL;
 	char *body = NULL;
 	if (sqlite3_prepare_v2(s->db, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE"
@@ -96,7 +107,9 @@ char *body_of_view(struct session *s, const char *name, bool *ret_columns)
 		struct parse p = parse_begin(sql, 0, strlen(sql));
 		parse_words(&p, "create view");
 		parse_next(&p);                  /* its name */
-		*ret_columns = token_is_op(&p.token, "(");
+		struct span columns = list_span(sql, &p, strlen(sql));
+		if (!span_empty(columns))
+			*ret_columns = span_text(sql, columns);
 		while (!parse_at_end(&p) && !parse_is(&p, "as"))
 			parse_next(&p);
 		if (parse_word(&p, "as"))

@@ -12,11 +12,11 @@ struct scope {
 	const struct scope *outer;
 };
 
-/* The scope whose WITH names it, with the text of its SELECT (the caller frees) and whether column names stand before it; NULL = none. */
-const struct scope *body_of_with(const struct scope *scope, const char *name, char **ret_body, bool *ret_columns);
+/* The scope whose WITH names it, with the text of its SELECT and the list of column names before it, "(a, b)", NULL = there is none; the caller frees both. NULL: no such name. */
+const struct scope *body_of_with(const struct scope *scope, const char *name, char **ret_body, char **ret_columns);
 /* The names of the scope's WITH that stand before this one, as a WITH clause: all that its SELECT may use. "" if it is the first; NULL if the clause is RECURSIVE. */
 char *body_with_before(const struct scope *scope, const char *name);
-char *body_of_view(struct session *s, const char *name, bool *ret_columns);       /* NULL: no view; the caller frees */
+char *body_of_view(struct session *s, const char *name, char **ret_columns);      /* NULL: no view; the caller frees both */
 /* p stands on '(': what is in the parentheses. */
 struct span body_inside(const char *text, const struct parse *p, size_t to);
 

@@ -100,8 +100,7 @@ static bool find_table(struct finder *fi, const char *text, struct span table, c
 	*ret = NULL;
 	if (token_is_op(&t, "("))
 		return find(fi, "the subquery", span_text(text, (struct span){table.from + 1, table.to - 1}), scope, ret, err);
-	char *body, *name = span_column_name(text, table);
-	bool columns = false;
+	char *body, *columns = NULL, *name = span_column_name(text, table);
 	if (!name)
 		return true;
 	scope = body_of_with(scope, name, &body, &columns);
@@ -116,6 +115,7 @@ static bool find_table(struct finder *fi, const char *text, struct span table, c
 	}
 	free(what);
 	free(name);
+	free(columns);
 	return ok;
 }
 
@@ -124,9 +124,10 @@ static bool take_item(struct finder *fi, struct derived *d, size_t i, const stru
 	const struct from_item *f = &d->select.from[i];
 	struct from_stream st = {0};
 	struct derived *inner = NULL;
-	char *body = NULL;
-	bool columns, of_with = f->name && !f->schema && !f->is_call && body_of_with(scope, f->name, &body, &columns), ok = true;
+	char *body = NULL, *columns = NULL;
+	bool of_with = f->name && !f->schema && !f->is_call && body_of_with(scope, f->name, &body, &columns), ok = true;
 	free(body);
+	free(columns);
 	if (!of_with && !from_stream(fi->s, d->text, &d->select, i, &st, err))
 		return false;
 	if (st.stream && st.stream->kind == STREAM_CHANGELOG && !st.is_window)

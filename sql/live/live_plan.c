@@ -315,6 +315,8 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 		if (!number)
 			return not_live(err, "a LIMIT that is no number", NULL);
 	}
+	if (l->join && l->outer.before.len)
+		return not_built(err, "a query around a live join without aggregates");
 	if (l->join) {
 		add_items(l, sel, &sql);
 		bool joined = prepare_phases(l, sel, &sql, sql.len, err);
@@ -337,6 +339,7 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 		span_add_ordered_where(&sql, l->text, sel->where);
 		buf_add(&sql, l->text + sel->where.to, to - sel->where.to);
 	}
+	outer_wrap(&l->outer, &sql);
 	bool ok = prepare(l, sql.data, sql.len, &l->output, err);
 	add_sql(l, sql.data, sql.len);
 	buf_finish(&sql);
@@ -433,7 +436,8 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		l->emit.kind = EMIT_CHANGES;
 	if (l->view && l->emit.from.kind == POSITION_NONE)
 		l->emit.from.kind = POSITION_BEGINNING;
-	bool ok = take_from(l, &sel, &c, err) && choose(l, &sel, &c, err);
+	bool ok = !l->outer.before.len || span_empty(sel.limit) || not_live(err, "LIMIT in the view, WITH table or subquery that it reads", "the live query itself may have one");
+	ok = ok && take_from(l, &sel, &c, err) && choose(l, &sel, &c, err);
 	if (ok) {
 		bool bounded = l->emit.until.kind != POSITION_NONE || l->emit.kind == EMIT_NONE || l->s->catalog->provider.until.kind != POSITION_NONE;
 		/* A recorded range gives the same rows however fast it is read: silence means nothing in it. */

@@ -10,12 +10,13 @@
 
 enum { DEPTH_MAX = 32 };
 
-/* The SELECT that the item of FROM names, as a statement of its own: with the WITH tables that it may use. NULL = none, or not one that can be cut out. */
-static char *body_of(struct session *s, const char *text, const struct select *sel, const struct from_item *f)
+/* The SELECT that the item of FROM names, as a statement of its own: with the WITH tables that it may use; and the column names that were given to it, NULL = none.
+ * NULL = none, or not one that can be cut out. */
+static char *body_of(struct session *s, const char *text, const struct select *sel, const struct from_item *f, char **ret_columns)
 {
 	struct scope scope = {text, sel->with, NULL};
 	char *body = NULL, *with = NULL;
-	bool columns = false;
+	*ret_columns = NULL;
 	if (f->is_call)
 		return NULL;
 	if (f->is_query) {
@@ -25,20 +26,20 @@ static char *body_of(struct session *s, const char *text, const struct select *s
 	}
 	if (f->schema)
 		return NULL;
-	if (body_of_with(&scope, f->name, &body, &columns)) {
-		with = columns ? NULL : body_with_before(&scope, f->name);
+	if (body_of_with(&scope, f->name, &body, ret_columns)) {
+		with = body_with_before(&scope, f->name);
 		struct parse p = parse_begin(body, 0, strlen(body));
 		char *whole = with && !(*with && parse_is(&p, "with")) ? xasprintf("%s %s", with, body) : NULL;
 		free(with);
 		free(body);
 		return whole;
 	}
-	body = body_of_view(s, f->name, &columns);
-	const char *written = body && !columns ? view_written(s, f->name) : NULL;
-	if (!written && !columns)
+	body = body_of_view(s, f->name, ret_columns);
+	const char *written = body ? view_written(s, f->name) : NULL;
+	if (!written)
 		return body;
 	free(body);
-	return written ? xstrdup(written) : NULL;
+	return xstrdup(written);
 }
 
 /* What stands around it asks one thing of each row: no groups, no order, no window of its own. */
@@ -49,16 +50,17 @@ static bool is_plain(const char *text, const struct select *sel)
 }
 
 /* The item that is to be unfolded; SIZE_MAX = none. The others are tables; those that follow a topic are added to o. */
-static bool pick(struct session *s, const char *text, const struct select *sel, struct outer *o, size_t *ret, char **ret_body, struct err *err)
+static bool pick(struct session *s, const char *text, const struct select *sel, struct outer *o, size_t *ret, char **ret_body, char **ret_columns, struct err *err)
 {
 	*ret = SIZE_MAX;
 	for (size_t i = 0; i < sel->from_n; i++) {
 		const struct from_item *f = &sel->from[i];
 		struct scope scope = {text, sel->with, NULL};
 		struct from_stream st = {0};
-		char *body = NULL;
-		bool columns = false, of_with = f->name && !f->schema && !f->is_call && body_of_with(&scope, f->name, &body, &columns);
+		char *body = NULL, *columns = NULL;
+		bool of_with = f->name && !f->schema && !f->is_call && body_of_with(&scope, f->name, &body, &columns);
 		free(body);
+		free(columns);
 		if (f->asof || !span_empty(f->as_of_whole) || !span_empty(f->within_whole))
 			return *ret = SIZE_MAX, true;        /* a join by time is between topics */
 		if (!of_with && !from_stream(s, text, sel, i, &st, err))
@@ -82,7 +84,7 @@ static bool pick(struct session *s, const char *text, const struct select *sel, 
 		}
 		if (*ret != SIZE_MAX)
 			return *ret = SIZE_MAX, true;        /* two of them */
-		*ret_body = body_of(s, text, sel, f);
+		*ret_body = body_of(s, text, sel, f, ret_columns);
 		if (!*ret_body)
 			return true;
 		*ret = i;
@@ -90,10 +92,22 @@ static bool pick(struct session *s, const char *text, const struct select *sel, 
 	return true;
 }
 
-static void surround(struct outer *o, const char *text, const struct select *sel, const struct from_item *f)
+/* Column names are given by a WITH table of the item's name, which hides whatever else has it. */
+static void surround(struct outer *o, const char *text, const struct select *sel, const struct from_item *f, const char *columns)
 {
 	size_t from = span_empty(sel->with) ? sel->whole.from : sel->with.to, behind = f->alias ? f->alias_span.to : f->table.to;
 	struct buf after = BUF_INIT;
+	if (columns) {
+		buf_adds(&o->before, "WITH ");
+		sql_quote_name(&o->before, f->name);
+		buf_addf(&o->before, "%s AS (", columns);
+		buf_adds(&after, ") ");
+		buf_add(&after, text + from, sel->whole.to - from);
+		buf_add(&after, o->after.data, o->after.len);
+		buf_finish(&o->after);
+		o->after = after;
+		return;
+	}
 	buf_add(&o->before, text + from, f->table.from - from);
 	buf_addc(&o->before, '(');
 	buf_adds(&after, ") AS ");
@@ -110,17 +124,17 @@ bool outer_unfold(struct session *s, struct buf *text, size_t *io_emit_at, struc
 	for (int depth = 0; ok && more && depth < DEPTH_MAX; depth++) {
 		struct select sel;
 		size_t item = SIZE_MAX;
-		char *body = NULL;
+		char *body = NULL, *columns = NULL;
 		more = select_parse(text->data, 0, *io_emit_at, &sel);
 		if (!more)
 			break;
 		size_t table_n = o->table_n;
 		more = is_plain(text->data, &sel);
-		ok = !more || pick(s, text->data, &sel, o, &item, &body, err);
+		ok = !more || pick(s, text->data, &sel, o, &item, &body, &columns, err);
 		more = ok && item != SIZE_MAX;
 		if (more) {
 			struct buf inner = BUF_INIT;
-			surround(o, text->data, &sel, &sel.from[item]);
+			surround(o, text->data, &sel, &sel.from[item], columns);
 			buf_adds(&inner, body);
 			buf_addc(&inner, ' ');
 			size_t emit_at = inner.len;
@@ -132,6 +146,7 @@ bool outer_unfold(struct session *s, struct buf *text, size_t *io_emit_at, struc
 		for (; !more && o->table_n > table_n; o->table_n--)
 			free(o->tables[o->table_n - 1]);
 		free(body);
+		free(columns);
 		select_finish(&sel);
 	}
 	return ok;

@@ -33,7 +33,7 @@ def test_a_view_over_windows_can_be_followed_in_the_next_run(tmp_path):
     db = tmp_path / "keep.db"
     follow = "select n from v where n > 1 emit final grace '1h' from beginning until end"
     with broker(tmp_path) as b:
-        weir(db, "-b", b.bootstrap, "-c", "create view v as select window_start, count(*) as n from tumble(t, size => '1m') group by window_start").ok()
+        weir(db, "-b", b.bootstrap, "-c", "create view v(w, n) as select window_start, count(*) from tumble(t, size => '1m') group by window_start").ok()
         assert weir(db, "-b", b.bootstrap, "--mode", "csv", "-c", follow).ok().out == "n\n3\n"
         weir(db, "-b", b.bootstrap, "-c", "drop view v", "-c", "create view v as select 5 as n").ok()
         got = weir(db, "-b", b.bootstrap, "-c", follow)
