@@ -249,7 +249,7 @@ def test_three_nodes_and_a_leader_change(kafka3, name):
     k.produce(name, [rec(f"v{p}", partition=p) for p in range(3)], acks="all")
     lost = k.leader(name)
     k.nodes[lost - 1].kill()
-    wait_until(lambda: k.leader(name) not in (lost, -1), 20, "another leader")
+    wait_until(lambda: k.leader(name) not in (lost, -1), 60, "another leader")
     k.produce(name, [rec("more")], acks="all")
     assert sorted(values(k.consume(name))) == [b"more", b"v0", b"v1", b"v2"]
     k.nodes[lost - 1].start()

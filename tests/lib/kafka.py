@@ -382,7 +382,11 @@ class RealKafka:
         return {tp.partition: f.result(30).offset for tp, f in self.admin.list_offsets(asked, isolation_level=level).items()}
 
     def leader(self, topic, partition=0):
-        return self.metadata().topics[topic].partitions[partition].leader
+        """-1: none, or nobody answers (the client may have asked the broker that has just gone)."""
+        try:
+            return self.metadata(timeout_s=5).topics[topic].partitions[partition].leader
+        except ck.KafkaException:
+            return -1
 
     def allow(self, user, operation, resource="TOPIC", name="*", literal=True, deny=False):
         """ACL: user may (or with deny may not) do the operation (READ, DESCRIBE, ...) on the named resource."""
