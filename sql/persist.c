@@ -101,13 +101,18 @@ static void load_view(struct session *s, const char *name, const char *sql)
 		catalog_notice(s->catalog, NOTICE_WARNING, "view %s of the database file is left out: %s", name, err.msg);
 }
 
-/* Its text is run when it is first named, as the SELECT that it must be. */
-static void load_matview(struct session *s, const char *name, const char *sql)
+static bool is_one_select(const char *sql)
 {
 	struct split sp;
 	split_statement(sql, strlen(sql), &sp);
 	struct parse p = parse_begin(sql, sp.start, sp.text_end);
-	if (sp.end == strlen(sql) && (parse_is(&p, "select") || parse_is(&p, "with")))
+	return sp.end == strlen(sql) && (parse_is(&p, "select") || parse_is(&p, "with"));
+}
+
+/* Its text is run when it is first named, as the SELECT that it must be. */
+static void load_matview(struct session *s, const char *name, const char *sql)
+{
+	if (is_one_select(sql))
 		matview_restore(s, name, sql);
 	else
 		catalog_notice(s->catalog, NOTICE_WARNING, "materialized view %s of the database file is left out: its text is not one SELECT", name);
@@ -134,7 +139,7 @@ bool persist_load(struct session *s, struct err *err)
 			load_cluster(s, v[1], v[2], v[3]);
 		else if (strcmp(v[0], "view") == 0 && v[4])
 			load_view(s, v[1], v[4]);
-		else if (strcmp(v[0], "view text") == 0 && v[4])
+		else if (strcmp(v[0], "view text") == 0 && v[4] && is_one_select(v[4]))
 			view_keep_written(s, v[1], v[4]);
 		else if (strcmp(v[0], "materialized view") == 0 && v[4])
 			load_matview(s, v[1], v[4]);

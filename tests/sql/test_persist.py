@@ -38,6 +38,13 @@ def test_a_view_over_windows_can_be_followed_in_the_next_run(tmp_path):
         weir(db, "-b", b.bootstrap, "-c", "drop view v", "-c", "create view v as select 5 as n").ok()
         got = weir(db, "-b", b.bootstrap, "-c", follow)
         assert got.code == 3 and "no topic" in got.err
+        weir(db, "-b", b.bootstrap, "-c", "drop view v", "-c", "create view v as select window_start, count(*) as n from tumble(t, size => '1m') group by window_start").ok()
+        explain = "explain select n from v emit final"
+        assert weir(db, "-b", b.bootstrap, "-c", explain).code == 0
+        with sqlite3.connect(db) as c:            # a stranger's text, which the mount of a session would run as a script: it is not taken
+            c.execute("update weir_catalog set sql = sql || '; drop table x' where kind = 'view text'")
+        assert weir(db, "-b", b.bootstrap, "-c", explain).code == 3
+        weir(db, "-b", b.bootstrap, "-c", "drop view v").ok()
         assert weir(db, "-c", "select count(*) c from weir_catalog where kind = 'view text'", "--mode", "csv").ok().out == "c\n0\n"
 
 
