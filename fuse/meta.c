@@ -95,7 +95,7 @@ void meta_topic(struct mount *m, struct topic *t, struct buf *to)
 		buf_addf(to, "%s{\"partition\":%" PRId32, i ? "," : "", i);
 		if (t->bounds_known)
 			buf_addf(to, ",\"leader\":%" PRId32 ",\"low\":%" PRId64 ",\"end\":%" PRId64, t->bounds[i].leader, t->bounds[i].low, t->bounds[i].end);
-		if (i < t->high_n)
+		if (t->bounds_known && i < t->high_n)
 			buf_addf(to, ",\"high\":%" PRId64, t->high[i] > t->bounds[i].end ? t->high[i] : t->bounds[i].end);
 		buf_addc(to, '}');
 	}

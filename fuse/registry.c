@@ -177,6 +177,8 @@ static void topic_recreated(struct mount *m, struct topic *t)
 	for (int i = 0; i < FORM_N; i++)
 		if (t->feeds[i])
 			feed_retire(m, t->feeds[i]);
+	t->high_n = 0;                               /* those of the log that is gone */
+	t->high_asked = false;
 }
 
 void registry_set_bounds(struct mount *m, struct topic *t, const struct partition_bounds *b, int32_t n, int64_t asked_ms)
