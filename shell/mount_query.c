@@ -122,12 +122,12 @@ bool mount_query_run(struct mount_access *base, const char *name, bool csv, bool
 
 /* ---- live views ---- */
 
-/* A materialized view's own query, else NULL; the caller frees. */
-static char *materialized_query(struct session *s, const char *name)
+/* The text that a query has for a view's name, else NULL; the caller frees. */
+static char *text_for(struct session *s, const char *sql, const char *name)
 {
 	sqlite3_stmt *stmt = NULL;
 	char *text = NULL;
-	if (sqlite3_prepare_v2(session_db(s), "SELECT query FROM weir_queries WHERE name = ?1 COLLATE NOCASE", -1, &stmt, NULL) != SQLITE_OK)
+	if (sqlite3_prepare_v2(session_db(s), sql, -1, &stmt, NULL) != SQLITE_OK)
 		return NULL;
 	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
 	if (sqlite3_step(stmt) == SQLITE_ROW && sqlite3_column_text(stmt, 0))
@@ -140,7 +140,7 @@ static char *materialized_query(struct session *s, const char *name)
 static bool prepare_live(struct session *s, const char *name, const char *since, struct query **ret, struct err *err)
 {
 	static const char *const plain[] = {" EMIT FINAL", " EMIT CHANGES"}, *const own[] = {"", " EMIT CHANGES"};
-	char *query = materialized_query(s, name);
+	char *query = text_for(s, "SELECT query FROM weir_queries WHERE name = ?1 COLLATE NOCASE", name);       /* a materialized view's own */
 	bool ok = false;
 	struct err first = ERR_INIT;
 	for (int i = 0; i < 2 && !ok; i++) {
@@ -183,40 +183,41 @@ static struct view_fact *fact_of(struct access *a, const char *name)
 }
 
 /* Is it live? Found out once for each text of a view; asked again while the brokers do not answer. */
-static bool is_live(struct access *a, const char *name, const char *sql)
+static bool is_live(struct access *a, const char *name)
 {
 	struct view_fact *f = fact_of(a, name);
-	if (f->sql && strcmp(f->sql, sql) == 0)
+	char *sql = text_for(a->session, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 UNION ALL SELECT sql FROM sqlite_schema WHERE type = 'view' AND name = ?1", name);
+	if (f->sql && sql && strcmp(f->sql, sql) == 0) {
+		free(sql);
 		return f->live;
+	}
 	struct query *q = NULL;
 	struct err err = ERR_INIT;
 	f->live = prepare_live(a->session, name, "now", &q, &err);
 	query_destroy(q);
+	bool certain = f->live || err.id == ERR_SQL || err.id == ERR_NOT_BUILT;
 	free(f->sql);
-	f->sql = f->live || err.id == ERR_SQL || err.id == ERR_NOT_BUILT ? xstrdup(sql) : NULL;
+	f->sql = certain ? sql : NULL;
+	if (!certain)
+		free(sql);
 	return f->live;
 }
 
 bool mount_view_names(struct mount_access *base, char ***ret, size_t *ret_n, struct err *err)
 {
 	struct access *a = (struct access *)base;
-	char **names = NULL, **sql = NULL;
-	size_t n = 0, sql_n = 0, kept = 0;
+	char **names = NULL;
+	size_t n = 0, kept = 0;
 	if (!mount_query_names(base, &names, &n, err))
 		return false;
-	bool ok = mount_names(a->session, "SELECT sql FROM (SELECT name, sql FROM sqlite_schema WHERE type = 'view' UNION SELECT name, sql FROM sqlite_temp_schema WHERE type = 'view') GROUP BY name ORDER BY name",
-		&sql, &sql_n, err) && (sql_n == n || err_set(err, ERR_INTERNAL, "views changed meanwhile"));
 	for (size_t i = 0; i < n; i++)
-		if (ok && is_live(a, names[i], sql[i]))
+		if (is_live(a, names[i]))
 			names[kept++] = names[i];
 		else
 			free(names[i]);
-	for (size_t i = 0; i < sql_n; i++)
-		free(sql[i]);
-	free(sql);
 	*ret = names;
 	*ret_n = kept;
-	return ok;
+	return true;
 }
 
 bool mount_view_follow(struct mount_access *base, const char *name, bool csv, const char *since, mount_put_fn *put, void *arg, struct err *err)

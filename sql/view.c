@@ -35,14 +35,10 @@ static void view_free(void *data)
 /* 0: there is no such view. */
 static uint64_t schema_hash(struct session *s, const char *name)
 {
-	sqlite3_stmt *stmt = NULL;
-	uint64_t hash = 0;
-	if (sqlite3_prepare_v2(s->db, "SELECT sql FROM sqlite_temp_schema WHERE type = 'view' AND name = ?1 COLLATE NOCASE", -1, &stmt, NULL) != SQLITE_OK)
-		return 0;
-	sqlite3_bind_text(stmt, 1, name, -1, SQLITE_STATIC);
-	if (sqlite3_step(stmt) == SQLITE_ROW)
-		hash = hash_bytes(sqlite3_column_text(stmt, 0), (size_t)sqlite3_column_bytes(stmt, 0)) | 1;
-	sqlite3_finalize(stmt);
+	char *columns, *body = body_of_view(s, name, &columns);
+	uint64_t hash = body ? hash_bytes(body, strlen(body)) | 1 : 0;
+	free(columns);
+	free(body);
 	return hash;
 }
 
