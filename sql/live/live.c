@@ -118,6 +118,12 @@ static bool start_output(struct live *l, struct err *err)
 	return true;
 }
 
+/* How far the operator's rows have come. */
+static int64_t groups_watermark(struct live *l)
+{
+	return l->join ? live_join_watermark(l->join) : live_watermark(l);
+}
+
 /* After a row or a chunk of the input. */
 static bool give_changes(struct live *l, struct err *err)
 {
@@ -177,13 +183,13 @@ static bool end_chunk(struct live *l, struct err *err)
 			return true;
 		}
 		l->phase = NULL;
-		if (!l->chunk_loaded)
+		if (!l->chunk_loaded && !l->windowed)
 			return true;             /* the last rows without a partner, or those that silence brought */
 	}
 	live_unload_chunk(l);
 	if (l->strategy == LIVE_STATELESS)
 		return true;
-	int64_t watermark_ms = live_watermark(l);
+	int64_t watermark_ms = groups_watermark(l);
 	if (watermark_ms == WATERMARK_END)
 		return true;                 /* the end is told once, when all is read */
 	return group_op_advance(group_table_op(l->groups), watermark_ms, l->watermark.by_idle, err) && give_changes(l, err) && (l->output_running || start_output(l, err));
@@ -310,7 +316,7 @@ static bool between_chunks(struct live *l, int wait_ms, bool *ret_tell, enum liv
 			return l->phase != NULL;
 	}
 	if (op && l->windowed) {
-		if (!group_op_advance(op, live_watermark(l), l->watermark.by_idle, err) || !give_changes(l, err) || (!l->output_running && !start_output(l, err)))
+		if (!group_op_advance(op, groups_watermark(l), l->watermark.by_idle, err) || !give_changes(l, err) || (!l->output_running && !start_output(l, err)))
 			return false;
 		if (l->output_running || l->frame_due)
 			return true;

@@ -183,7 +183,7 @@ void live_note_late(void *arg, const struct agg_at *at, struct window_bounds win
 {
 	struct live *l = arg;
 	l->late_total_n++;
-	if (!l->on_late)
+	if (!l->on_late || l->join)          /* a pair is in no chunk: it is only counted */
 		return;
 	if (l->late_n == l->late_cap) {
 		l->late_cap = l->late_cap ? 2 * l->late_cap : 64;

@@ -70,6 +70,7 @@ struct live {
 	struct time_joins *joins;            /* ASOF, FOR SYSTEM_TIME AS OF */
 	struct outer outer;                  /* the SELECT around the one that is kept */
 	bool windowed;
+	size_t timed;                        /* the stream whose event time the windows have */
 	bool view;                           /* of a materialized view */
 	struct watermark watermark;
 

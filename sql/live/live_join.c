@@ -12,6 +12,7 @@ struct live_join {
 	char *from[JOIN_PHASES], *where[JOIN_PHASES];
 	sqlite3_stmt *stmts[JOIN_PHASES];
 	int phase;                           /* next one; -1 = the chunk's first step is still to come */
+	int64_t now_ms;                      /* event time up to which rows without a partner were given out; TIME_NONE, WATERMARK_END */
 };
 
 void live_join_destroy(struct live_join *j)
@@ -48,6 +49,16 @@ int64_t live_join_grace(const struct live_join *j)
 	return j->within.grace_ms > 0 ? j->within.grace_ms : 0;
 }
 
+static int64_t before(int64_t ts_ms, int64_t by_ms)
+{
+	return ts_ms < INT64_MIN + by_ms ? INT64_MIN : ts_ms - by_ms;
+}
+
+int64_t live_join_watermark(const struct live_join *j)
+{
+	return j->now_ms == TIME_NONE || j->now_ms == WATERMARK_END ? j->now_ms : before(j->now_ms, j->within.before_ms + j->within.after_ms);
+}
+
 void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
 {
 	j->stmts[phase] = stmt;
@@ -71,7 +82,7 @@ static bool make_store(struct live *l, int side, const struct join_on *on, struc
 		sql_quote_name(&ts, st->stream->timestamp);
 	else
 		buf_adds(&ts, "_ts");
-	struct row_store_def def = {.source = st->feed_name, .stream = st->stream, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text,
+	struct row_store_def def = {.source = st->feed_name, .stream = st->stream, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text, .places = true,
 		.memory_max_bytes = memory_limit()};
 	bool ok = row_store_create(l->s, &def, ret, err);
 	buf_finish(&ts);
@@ -116,6 +127,7 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 		return false;
 	}
 	j->phase = -1;
+	j->now_ms = TIME_NONE;
 	j->left = f->join == JOIN_LEFT || f->join == JOIN_FULL;
 	j->right = f->join == JOIN_RIGHT || f->join == JOIN_FULL;
 	if (!within_read(l->text, f, &j->within, err) || !join_on_read(l->text, sel, b->item, b->stream, false, &on_b, err))
@@ -210,25 +222,22 @@ static bool see(void *arg, const struct agg_at *at)
 	return true;
 }
 
-static int64_t before(int64_t ts_ms, int64_t by_ms)
+/* A row of a waits for rows of b up to its time + after; one of b for rows of a up to its time + before. */
+static void expire(struct live_join *j, bool side_b)
 {
-	return ts_ms < INT64_MIN + by_ms ? INT64_MIN : ts_ms - by_ms;
+	int64_t w = j->now_ms;
+	if (w != TIME_NONE)
+		row_store_expire(side_b ? j->b : j->a, w == WATERMARK_END ? w : before(w, side_b ? j->within.before_ms : j->within.after_ms));
 }
 
-/* A row of a waits for rows of b up to its time + after; one of b for rows of a up to its time + before. What is still needed to tell whether a waiting row had
- * a partner stays: both spans. */
-static void expire(struct live *l, bool side_b)
+/* Only behind the last phase: a row that expires now may have had its partner among the oldest of the other side. */
+static void forget(struct live_join *j)
 {
-	struct live_join *j = l->join;
-	int64_t w = l->ended && !l->chunk_loaded ? WATERMARK_END : l->watermark.value_ms;
-	int64_t both = j->within.before_ms + j->within.after_ms;
-	if (w == TIME_NONE)
+	int64_t w = live_join_watermark(j);
+	if (w == TIME_NONE || w == WATERMARK_END)
 		return;
-	bool end = w == WATERMARK_END;
-	if (side_b)
-		row_store_expire(j->b, end ? WATERMARK_END : before(w, j->within.before_ms), end ? INT64_MIN : before(w, both));
-	else
-		row_store_expire(j->a, end ? WATERMARK_END : before(w, j->within.after_ms), end ? INT64_MIN : before(w, both));
+	row_store_forget(j->a, w);
+	row_store_forget(j->b, w);
 }
 
 bool live_join_next(struct live *l, sqlite3_stmt **ret, struct err *err)
@@ -254,17 +263,19 @@ bool live_join_next(struct live *l, sqlite3_stmt **ret, struct err *err)
 			if (l->chunk_loaded && !row_store_load(j->a, see, &s, err))
 				return false;
 			live_watermark(l);
-			expire(l, false);
+			j->now_ms = l->ended && !l->chunk_loaded ? WATERMARK_END : l->watermark.value_ms;
+			expire(j, false);
 			*ret = j->stmts[2];
 			break;
 		}
 		case 3:
 			row_store_end_expired(j->a);
-			expire(l, true);
+			expire(j, true);
 			*ret = j->stmts[3];
 			break;
 		default:
 			row_store_end_expired(j->b);
+			forget(j);
 			j->phase = -1;
 			return true;
 		}

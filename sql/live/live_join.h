@@ -25,6 +25,8 @@ const char *live_join_from(const struct live_join *j, int phase);
 const char *live_join_where(const struct live_join *j, int phase);
 sqlite3_stmt *live_join_first(const struct live_join *j);              /* any phase's: all have the same columns */
 int64_t live_join_grace(const struct live_join *j);                  /* of WITHIN .. GRACE PERIOD; 0 = none was given */
+/* No result to come has a row with an event time before this: the watermark, less what WITHIN lets partners lie apart. TIME_NONE, WATERMARK_END as there. */
+int64_t live_join_watermark(const struct live_join *j);
 void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt);          /* owned from now on */
 
 /* A chunk is loaded: gives the statements to step, one after the other; each must be stepped to its end and reset before the next call. NULL: the chunk is done. */

@@ -10,7 +10,7 @@
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
 
-static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err);
+static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, const struct outer *outer, struct err *err);
 
 static bool not_live(struct err *err, const char *why, const char *hint)
 {
@@ -98,6 +98,7 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		} else if (f.stream || derived) {
 			if (f.is_window) {
 				ret->is_window = true;
+				l->timed = l->stream_n;
 				ret->window = f.window;
 				ret->table = f.table;
 				f.window = (struct window_spec){0};
@@ -115,8 +116,6 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
 	if (l->stream_n > 2)
 		return not_built(err, "a live join of more than two topics");
-	if (l->stream_n == 2 && ret->is_window)
-		return not_built(err, "a window over a side of a live join");
 	if (l->stream_n == 2 && (l->streams[0].derived || l->streams[1].derived))
 		return not_built(err, "a live join with a subquery, WITH table or view of a topic");
 	if ((ret->is_window || !span_empty(sel->ksql_window)) && !ret->window.ts && l->streams[0].derived && derived_time(l->streams[0].derived) == DERIVED_NO_TIME)
@@ -166,6 +165,8 @@ static void group_options(struct live *l, const struct window_spec *w, struct gr
 	int64_t limit = memory_limit();
 	if (!l->join)
 		l->emit.grace_ms = grace;
+	else if (l->emit.grace_ms < 0 && l->windowed)
+		l->emit.grace_ms = w->grace_ms;
 	o->lateness = true;
 	o->grace_ms = grace;
 	o->changes = l->emit.kind == EMIT_CHANGES || l->emit.kind == EMIT_EVERY;
@@ -185,7 +186,8 @@ static void over_feed(const struct live *l, const struct group_plan *plan, struc
 /* *ret_ok false without an error: it does not fit, *ret_why says why. */
 static bool try_incremental(struct live *l, const struct select *sel, bool expand_aliases, bool *ret_ok, const char **ret_why, struct err *err)
 {
-	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = l->streams[0].event_time, .stream_item = l->streams[0].item, .at_elsewhere = !l->join, .want_at = true, .expand_aliases = expand_aliases,
+	struct live_stream *st = &l->streams[l->timed];
+	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = st->event_time, .stream_item = st->item, .at_elsewhere = !l->join, .want_at = true, .expand_aliases = expand_aliases,
 		.has_index = true};
 	struct group_plan plan;
 	struct group_op_options o = {.fill = FILL_NONE};
@@ -199,12 +201,12 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		return false;
 	}
 	group_options(l, &plan.window, &o);
-	if (l->join && l->windowed) {
+	if (l->join && l->windowed && plan.window.ts) {
 		group_plan_finish(&plan);
-		return not_built(err, "a window over a live join");
+		return not_built(err, "ts => in a window over a live join");
 	}
 	over_feed(l, &plan, &sql);
-	bool ok = !l->join || prepare_phases(l, sel, &plan.input, plan.from_at, err);
+	bool ok = !l->join || prepare_phases(l, sel, &plan.input, plan.from_at, NULL, err);
 	if (ok && l->join) {                         /* one more of the first phase, for the types of its columns */
 		buf_clear(&sql);
 		buf_add(&sql, plan.input.data, plan.from_at);
@@ -250,8 +252,8 @@ static void drop_incremental(struct live *l)
 	buf_clear(&l->sql);
 }
 
-/* One statement for each phase of the join. head: the text up to FROM. */
-static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, struct err *err)
+/* One statement for each phase of the join. head: the text up to FROM. outer: what goes around each; NULL = nothing. */
+static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, const struct outer *outer, struct err *err)
 {
 	for (int i = 0; i < JOIN_PHASES; i++) {
 		struct buf sql = BUF_INIT;
@@ -268,6 +270,8 @@ static bool prepare_phases(struct live *l, const struct select *sel, const struc
 			span_add(&sql, l->text, sel->where);
 			buf_addc(&sql, ')');
 		}
+		if (outer)
+			outer_wrap(outer, &sql);
 		bool ok = prepare(l, sql.data, sql.len, &stmt, err);
 		add_sql(l, sql.data, sql.len);
 		buf_finish(&sql);
@@ -315,11 +319,9 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 		if (!number)
 			return not_live(err, "a LIMIT that is no number", NULL);
 	}
-	if (l->join && l->outer.before.len)
-		return not_built(err, "a query around a live join without aggregates");
 	if (l->join) {
 		add_items(l, sel, &sql);
-		bool joined = prepare_phases(l, sel, &sql, sql.len, err);
+		bool joined = prepare_phases(l, sel, &sql, sql.len, &l->outer, err);
 		buf_finish(&sql);
 		l->strategy = LIVE_STATELESS;
 		l->why = "pairs within a bound in time";
@@ -375,6 +377,8 @@ static bool choose(struct live *l, const struct select *sel, struct choice *c, s
 		return not_live(err, why, "GROUP BY window_start, ..: each window is a group of its own");
 	if (windowed && c->is_window && l->emit.kind == EMIT_NONE && l->emit.grace_ms < 0 && c->window.grace_ms < 0)
 		return not_built(err, "a window that follows rows of a view, a WITH table or a subquery, without GROUP BY,");
+	if (windowed && c->is_window && l->join)
+		return not_built(err, "a window over a live join, without GROUP BY and aggregates,");
 	if (windowed && c->is_window) {
 		err_clear(err);
 		l->why = why ? why : cause.msg[0] ? "its columns are neither grouped nor aggregated" : "it needs all rows of a window";

@@ -191,35 +191,38 @@ static int by_at(const void *a, const void *b)
 	return agg_at_compare(&(*(const struct stored *const *)a)->at, &(*(const struct stored *const *)b)->at);
 }
 
-size_t row_store_expire(struct row_store *r, int64_t expired_before_ms, int64_t forget_before_ms)
+size_t row_store_expire(struct row_store *r, int64_t before_ms)
 {
 	for (size_t i = 0; i < r->slot_n; i++) {
 		struct store_key *k = r->slots[i];
-		if (!k || !k->n || k->rows[0]->at.ts_ms >= (expired_before_ms > forget_before_ms ? expired_before_ms : forget_before_ms))
-			continue;
-		size_t gone = 0;
-		for (size_t n = 0; n < k->n; n++) {
-			struct stored *row = k->rows[n];
-			if (row->at.ts_ms < expired_before_ms && !row->told) {
-				row->expired = row->told = true;
-				if (r->expired_n == r->expired_cap) {
-					r->expired_cap = r->expired_cap ? 2 * r->expired_cap : 64;
-					r->expired = xreallocarray(r->expired, r->expired_cap, sizeof(struct stored *));
-				}
-				r->expired[r->expired_n++] = row;
+		for (size_t n = 0; k && n < k->n && k->rows[n]->at.ts_ms < before_ms; n++) {
+			if (k->rows[n]->told)
+				continue;
+			k->rows[n]->expired = k->rows[n]->told = true;
+			if (r->expired_n == r->expired_cap) {
+				r->expired_cap = r->expired_cap ? 2 * r->expired_cap : 64;
+				r->expired = xreallocarray(r->expired, r->expired_cap, sizeof(struct stored *));
 			}
-			/* Marked rows wait until the marks were seen. */
-			if (row->at.ts_ms < forget_before_ms && !row->expired && gone == n)
-				gone = n + 1;
+			r->expired[r->expired_n++] = k->rows[n];
 		}
-		for (size_t n = 0; n < gone; n++)
-			forget(r, k->rows[n]);
-		memmove(k->rows, k->rows + gone, (k->n - gone) * sizeof(struct stored *));
-		k->n -= gone;
 	}
 	if (r->expired_n > 1)
 		qsort(r->expired, r->expired_n, sizeof(struct stored *), by_at);
 	return r->expired_n;
+}
+
+void row_store_forget(struct row_store *r, int64_t before_ms)
+{
+	for (size_t i = 0; i < r->slot_n; i++) {
+		struct store_key *k = r->slots[i];
+		size_t gone = 0;
+		while (k && gone < k->n && k->rows[gone]->at.ts_ms < before_ms)
+			forget(r, k->rows[gone++]);
+		if (!gone)
+			continue;
+		memmove(k->rows, k->rows + gone, (k->n - gone) * sizeof(struct stored *));
+		k->n -= gone;
+	}
 }
 
 void row_store_end_expired(struct row_store *r)
@@ -553,10 +556,15 @@ static void add_column(struct row_store *r, const char *name, const char *type, 
 static bool find_columns(struct row_store *r, const struct row_store_def *def, struct err *err)
 {
 	if (def->stream) {
-		for (int i = 0; i < HIDDEN_N; i++)
-			add_column(r, hidden_names[i], i == HIDDEN_TS || i == HIDDEN_ROWTIME ? "TIMESTAMP_MS" : "", true, is_named(def->text, hidden_names[i]));
-		for (size_t i = 0; i < def->stream->column_n; i++)
-			add_column(r, def->stream->columns[i].name, column_type_name(def->stream->columns[i].type), false, is_named(def->text, def->stream->columns[i].name));
+		for (int i = 0; i < HIDDEN_N; i++) {
+			bool place = i == HIDDEN_TS || i == HIDDEN_PARTITION || i == HIDDEN_OFFSET || i == HIDDEN_INDEX;
+			add_column(r, hidden_names[i], i == HIDDEN_TS || i == HIDDEN_ROWTIME ? "TIMESTAMP_MS" : "", true, (def->places && place) || is_named(def->text, hidden_names[i]));
+		}
+		for (size_t i = 0; i < def->stream->column_n; i++) {
+			const char *name = def->stream->columns[i].name;
+			bool place = def->stream->timestamp && strcasecmp(def->stream->timestamp, name) == 0;
+			add_column(r, name, column_type_name(def->stream->columns[i].type), false, (def->places && place) || is_named(def->text, name));
+		}
 		return true;
 	}
 	struct buf sql = BUF_INIT;

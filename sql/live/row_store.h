@@ -21,6 +21,7 @@ struct row_store_def {
 	const char *const *keys;             /* column names; may be none */
 	size_t key_n;
 	const char *text;                    /* the statement: columns whose names do not occur in it are not kept (a '*' keeps all) */
+	bool places;                         /* of a stream: what says where and when a row is, named or not */
 	bool lazy;                           /* bounded: read the source at the first scan. Otherwise row_store_load reads */
 	int64_t memory_max_bytes;            /* 0 = no limit */
 };
@@ -31,9 +32,11 @@ void row_store_destroy(struct row_store *r);                         /* no state
 const char *row_store_name(const struct row_store *r);               /* quoted, with its schema */
 /* Steps the source once through and adds its rows. keep (may be NULL): false leaves a row out. */
 bool row_store_load(struct row_store *r, bool (*keep)(void *arg, const struct agg_at *at), void *arg, struct err *err);
-/* Marks rows with an event time before the first bound as expired (each once), and forgets those before the second. */
-size_t row_store_expire(struct row_store *r, int64_t expired_before_ms, int64_t forget_before_ms);
+/* Marks rows with an event time before this as expired, each once. */
+size_t row_store_expire(struct row_store *r, int64_t before_ms);
 void row_store_end_expired(struct row_store *r);                     /* the marks were seen */
+/* Rows with an event time before this go; none of them may be marked. */
+void row_store_forget(struct row_store *r, int64_t before_ms);
 int64_t row_store_bytes(const struct row_store *r);
 size_t row_store_row_n(const struct row_store *r);
 
