@@ -316,6 +316,8 @@ static bool prepare(struct session *s, const char *sql, const struct split *sp, 
 			goto located;
 		q->base = -1;
 	}
+	if (view_expand_joins(s, &text))
+		q->base = -1;
 	size_t live_at;
 	if (!grouped_live_at(s, text.data, text.len, &live_at, err))
 		goto located;

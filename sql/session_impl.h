@@ -64,6 +64,8 @@ bool resolve_prepare(struct session *s, struct statement *st, sqlite3_stmt **ret
 bool resolve_stream(struct session *s, const char *cluster, const char *name, char **ret_name, struct err *err);
 /* view.c: the SELECT of a view as the user wrote it, where windows or joins in it were rewritten; NULL = as in the schema. Borrowed until the next statement. */
 const char *view_written(struct session *s, const char *name);
+/* Views with joins by time become subqueries of the statement that reads them: the joins' stores live as long as a statement. True: the text was replaced. */
+bool view_expand_joins(struct session *s, struct buf *text);
 void view_keep_written(struct session *s, const char *name, const char *select);
 void view_texts_finish(struct session *s);
 

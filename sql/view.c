@@ -8,6 +8,7 @@
 #include "core/hash.h"
 #include "sql/dialect.h"
 #include "sql/live/body.h"
+#include "sql/live/time_join.h"
 #include "sql/persist.h"
 
 /* A view's SELECT as the user wrote it. It holds while the schema has the view that it was written for. */
@@ -91,6 +92,98 @@ void view_texts_finish(struct session *s)
 		free(s->view_texts[i].select);
 	}
 	free(s->view_texts);
+}
+
+/* The written SELECT of a view with a join by time, and without names for its columns; NULL = it is none. What SQLite has of such a view reads stores that
+ * were gone with the statement that made it. */
+static const char *view_by_time(struct session *s, const char *name)
+{
+	const char *written = view_written(s, name);
+	char *columns = NULL;
+	if (!written || !time_joins_in(written, strlen(written)))
+		return NULL;
+	free(body_of_view(s, name, &columns));
+	bool named = columns != NULL;
+	free(columns);
+	return named ? NULL : written;
+}
+
+/* Does a WITH anywhere in the text give something this name: name [(columns)] AS [[NOT] MATERIALIZED] ( */
+static bool named_by_with(const char *text, size_t len, const char *name)
+{
+	struct lex l = lex_begin(text, len);
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
+		struct buf b = BUF_INIT;
+		if (token_is_name(&t))
+			token_unquote(&t, &b);
+		bool same = b.len && strcasecmp(b.data, name) == 0;
+		buf_finish(&b);
+		if (!same)
+			continue;
+		struct parse p = parse_begin(text, l.at, len);
+		if (token_is_op(&p.token, "("))
+			p = parse_begin(text, body_inside(text, &p, len).to + 1, len);
+		if (!parse_word(&p, "as"))
+			continue;
+		parse_word(&p, "not");
+		parse_word(&p, "materialized");
+		if (token_is_op(&p.token, "("))
+			return true;
+	}
+	return false;
+}
+
+/* Names such a view in FROM, by itself or as the table of a window? The name's place, and what stands for it. */
+static const char *find_by_time(struct session *s, const struct buf *text, const struct select *sel, struct span *ret_name, bool *ret_alias)
+{
+	for (size_t i = 0; i < sel->from_n; i++) {
+		const struct from_item *f = &sel->from[i];
+		if (f->is_query || f->schema || (f->is_call && !f->arg_n))
+			continue;
+		*ret_name = f->is_call ? f->args[0].value : f->table;
+		*ret_alias = !f->is_call && !f->alias;
+		char *name = span_column_name(text->data, *ret_name);
+		const char *written = name && text_of(s, name) && !named_by_with(text->data, text->len, name) ? view_by_time(s, name) : NULL;
+		free(name);
+		if (written)
+			return written;
+	}
+	return NULL;
+}
+
+bool view_expand_joins(struct session *s, struct buf *text)
+{
+	enum { EXPANDED_MAX = 64 };
+	int n = 0;
+	bool more = s->view_text_n > 0;
+	while (more && n < EXPANDED_MAX) {
+		struct lex l = lex_begin(text->data, text->len);
+		more = false;
+		for (struct token t = lex_next_solid(&l); !more && t.kind != TOKEN_END; t = lex_next_solid(&l)) {
+			struct select sel;
+			struct span name;
+			bool alias;
+			if (!token_is_word(&t, "select") || !select_parse(text->data, (size_t)(t.text - text->data), text->len, &sel))
+				continue;
+			const char *written = find_by_time(s, text, &sel, &name, &alias);
+			if (written) {
+				struct buf out = BUF_INIT;
+				buf_add(&out, text->data, name.from);
+				buf_addf(&out, "(%s)", written);
+				if (alias) {
+					buf_adds(&out, " AS ");
+					span_add(&out, text->data, name);
+				}
+				buf_add(&out, text->data + name.to, text->len - name.to);
+				buf_finish(text);
+				*text = out;
+				more = true;
+				n++;
+			}
+			select_finish(&sel);
+		}
+	}
+	return n > 0;
 }
 
 /* Does the body name a kafka table or anything that lives in temp? */

@@ -342,12 +342,12 @@ struct found {
 	size_t item;
 };
 
-static bool find(const struct buf *text, bool live, struct found *ret)
+static bool find(const char *text, size_t len, bool live, struct found *ret)
 {
-	struct lex l = lex_begin(text->data, text->len);
+	struct lex l = lex_begin(text, len);
 	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
 		struct select sel;
-		if (!token_is_word(&t, "select") || !select_parse(text->data, (size_t)(t.text - text->data), text->len, &sel))
+		if (!token_is_word(&t, "select") || !select_parse(text, (size_t)(t.text - text), len, &sel))
 			continue;
 		for (size_t i = 1; i < sel.from_n; i++)
 			if (sel.from[i].asof || !span_empty(sel.from[i].as_of_whole) || (!live && !span_empty(sel.from[i].within_whole))) {
@@ -357,6 +357,15 @@ static bool find(const struct buf *text, bool live, struct found *ret)
 		select_finish(&sel);
 	}
 	return false;
+}
+
+bool time_joins_in(const char *text, size_t len)
+{
+	struct found found;
+	bool is = find(text, len, false, &found);
+	if (is)
+		select_finish(&found.select);
+	return is;
 }
 
 /* From the join's words to the end of the item. */
@@ -514,7 +523,7 @@ bool time_joins_rewrite(struct session *s, struct buf *io_text, bool live, bool 
 	j->s = s;
 	*ret_changed = false;
 	*ret = NULL;
-	while (ok && find(io_text, live, &found)) {
+	while (ok && find(io_text->data, io_text->len, live, &found)) {
 		ok = rewrite_one(s, j, io_text, &found, live, err);
 		select_finish(&found.select);
 		if (ok)

@@ -14,6 +14,8 @@
 
 struct time_joins;                           /* what was made for one statement; NULL = nothing */
 
+/* Does the text have such a join? */
+bool time_joins_in(const char *text, size_t len);
 /* *io_text is replaced if it holds such joins. live: stores that follow (time_joins_poll); WITHIN is left alone. */
 bool time_joins_rewrite(struct session *s, struct buf *io_text, bool live, bool *ret_changed, struct time_joins **ret, struct err *err);
 /* Brings what follows up to now. */
