@@ -108,31 +108,6 @@ static const char *view_by_time(struct session *s, const char *name)
 	return named ? NULL : written;
 }
 
-/* Does a WITH anywhere in the text give something this name: name [(columns)] AS [[NOT] MATERIALIZED] ( */
-static bool named_by_with(const char *text, size_t len, const char *name)
-{
-	struct lex l = lex_begin(text, len);
-	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
-		struct buf b = BUF_INIT;
-		if (token_is_name(&t))
-			token_unquote(&t, &b);
-		bool same = b.len && strcasecmp(b.data, name) == 0;
-		buf_finish(&b);
-		if (!same)
-			continue;
-		struct parse p = parse_begin(text, l.at, len);
-		if (token_is_op(&p.token, "("))
-			p = parse_begin(text, body_inside(text, &p, len).to + 1, len);
-		if (!parse_word(&p, "as"))
-			continue;
-		parse_word(&p, "not");
-		parse_word(&p, "materialized");
-		if (token_is_op(&p.token, "("))
-			return true;
-	}
-	return false;
-}
-
 /* Names such a view in FROM, by itself or as the table of a window? The name's place, and what stands for it. */
 static const char *find_by_time(struct session *s, const struct buf *text, const struct select *sel, struct span *ret_name, bool *ret_alias)
 {
@@ -143,7 +118,7 @@ static const char *find_by_time(struct session *s, const struct buf *text, const
 		*ret_name = f->is_call ? f->args[0].value : f->table;
 		*ret_alias = !f->is_call && !f->alias;
 		char *name = span_column_name(text->data, *ret_name);
-		const char *written = name && text_of(s, name) && !named_by_with(text->data, text->len, name) ? view_by_time(s, name) : NULL;
+		const char *written = name && text_of(s, name) && !body_named_by_with(text->data, text->len, name) ? view_by_time(s, name) : NULL;
 		free(name);
 		if (written)
 			return written;

@@ -30,6 +30,30 @@ static struct span list_span(const char *text, const struct parse *p, size_t to)
 	return (struct span){in.from - 1, in.to + 1};
 }
 
+bool body_named_by_with(const char *text, size_t len, const char *name)
+{
+	struct lex l = lex_begin(text, len);
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
+		struct buf b = BUF_INIT;
+		if (token_is_name(&t))
+			token_unquote(&t, &b);
+		bool same = b.len && strcasecmp(b.data, name) == 0;
+		buf_finish(&b);
+		if (!same)
+			continue;
+		struct parse p = parse_begin(text, l.at, len);
+		if (token_is_op(&p.token, "("))
+			p = parse_begin(text, body_inside(text, &p, len).to + 1, len);
+		if (!parse_word(&p, "as"))
+			continue;
+		parse_word(&p, "not");
+		parse_word(&p, "materialized");
+		if (token_is_op(&p.token, "("))
+			return true;
+	}
+	return false;
+}
+
 struct place {
 	size_t name_at;                      /* in the scope's text */
 	struct span body;

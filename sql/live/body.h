@@ -19,5 +19,7 @@ char *body_with_before(const struct scope *scope, const char *name);
 char *body_of_view(struct session *s, const char *name, char **ret_columns);      /* NULL: no view; the caller frees both */
 /* p stands on '(': what is in the parentheses. */
 struct span body_inside(const char *text, const struct parse *p, size_t to);
+/* Does a WITH anywhere in the text give something this name: name [(columns)] AS [[NOT] MATERIALIZED] ( */
+bool body_named_by_with(const char *text, size_t len, const char *name);
 
 #endif

@@ -6,6 +6,8 @@
 #include <strings.h>
 #include "core/alloc.h"
 #include "core/time.h"
+#include "sql/live/body.h"
+#include "sql/live/derived.h"
 #include "sql/live/live_input.h"
 #include "sql/memory.h"
 #include "vtab/feed.h"
@@ -452,44 +454,93 @@ static bool rewrite_asof(struct session *s, struct time_joins *j, struct buf *te
 	return ok;
 }
 
+/* Event time of an item that has one: a topic, a window over one, a store of this statement's, a subquery, WITH table or view with a column _ts. *ret false: an ordinary table. */
+static bool item_time(struct session *s, const struct buf *whole, const struct select *sel, size_t item, bool *ret, struct buf *to, struct err *err)
+{
+	const char *text = whole->data;
+	const struct from_item *f = &sel->from[item];
+	struct from_stream st;
+	struct buf alias = BUF_INIT;
+	*ret = true;
+	if (f->name && strncmp(f->name, "weir_rows_", 10) == 0) {
+		sql_quote_name(to, from_item_alias(f));
+		buf_adds(to, "._et");
+		return true;
+	}
+	if (f->name && !f->schema && !f->is_call && body_named_by_with(text, whole->len, f->name)) {
+		sql_quote_name(&alias, from_item_alias(f));
+		buf_addf(to, "weir_event_time(%s._ts)", alias.data);
+		buf_finish(&alias);
+		return true;
+	}
+	if (!from_stream(s, text, sel, item, &st, err))
+		return false;
+	sql_quote_name(&alias, f->alias ? f->alias : st.is_window && st.name ? st.name : f->name ? f->name : "");
+	if (st.stream && (st.is_window || st.stream->kind != STREAM_CHANGELOG)) {
+		event_time_sql(st.stream, f->alias ? f->alias : st.name, to);
+	} else {
+		struct derived *d = NULL;
+		struct err why = ERR_INIT;
+		bool rows = f->is_query || st.is_window || (!st.stream && (!derived_find(s, text, sel, f->table, &d, &why) || d));
+		derived_free(d);
+		*ret = rows;
+		buf_addf(to, "weir_event_time(%s._ts)", alias.data);
+	}
+	from_stream_finish(&st);
+	buf_finish(&alias);
+	return true;
+}
+
+/* b is kept in a store, found by key and time; what is no topic by itself is joined as it stands. */
 static bool rewrite_within(struct session *s, struct time_joins *j, struct buf *text, const struct found *found, const struct from_stream *f, struct err *err)
 {
 	const struct from_item *item = &found->select.from[found->item];
-	struct from_stream left;
 	struct within w;
 	struct join_on on;
 	struct row_store *store = NULL;
-	struct buf sql = BUF_INIT, ts = BUF_INIT, left_ts = BUF_INIT, table = BUF_INIT, quoted = BUF_INIT;
-	if (!from_stream(s, text->data, &found->select, found->item - 1, &left, err))
-		return false;
-	bool ok = f->stream && left.stream;
-	if (!ok)
-		err_set(err, ERR_SQL, "WITHIN joins two topics; with an ordinary table compare the times in ON");
+	struct buf sql = BUF_INIT, ts = BUF_INIT, left_ts = BUF_INIT, own_ts = BUF_INIT, table = BUF_INIT;
+	bool own = false, left = false, ok = item_time(s, text, &found->select, found->item, &own, &own_ts, err);
+	for (size_t i = found->item; ok && own && !left && i > 0; i--) {
+		buf_clear(&left_ts);
+		ok = item_time(s, text, &found->select, i - 1, &left, &left_ts, err);
+	}
+	if (ok && (!own || !left))
+		ok = err_set(err, ERR_SQL, "WITHIN joins two topics; with an ordinary table compare the times in ON");
+	bool keep = f->stream && !f->is_window;
 	ok = ok && within_read(text->data, item, &w, err) && join_on_read(text->data, &found->select, found->item, f->stream, false, &on, err);
 	if (ok) {
-		if (f->stream->timestamp)
-			sql_quote_name(&ts, f->stream->timestamp);
-		else
-			buf_adds(&ts, "_ts");
-		sql_quote_name(&table, f->name);
-		sql_quote_name(&quoted, from_item_alias(item));
-		event_time_sql(left.stream, from_item_alias(&found->select.from[found->item - 1]), &left_ts);
-		ok = make_store(s, j, text, f, table.data, ts.data, &on, false, &store, err);
+		if (keep) {
+			if (f->stream->timestamp)
+				sql_quote_name(&ts, f->stream->timestamp);
+			else
+				buf_adds(&ts, "_ts");
+			sql_quote_name(&table, f->name);
+			ok = make_store(s, j, text, f, table.data, ts.data, &on, false, &store, err);
+			buf_clear(&own_ts);
+			sql_quote_name(&own_ts, from_item_alias(item));
+			buf_adds(&own_ts, "._et");
+		}
 		if (ok) {
-			buf_addf(&sql, "%s%s AS %s ON %s._et BETWEEN %s - %lld AND %s + %lld", join_words(item), row_store_name(store), quoted.data, quoted.data, left_ts.data, (long long)w.before_ms, left_ts.data,
-				(long long)w.after_ms);
+			buf_adds(&sql, join_words(item));
+			if (keep) {
+				buf_addf(&sql, "%s AS ", row_store_name(store));
+				sql_quote_name(&sql, from_item_alias(item));
+			} else {
+				span_add(&sql, text->data, (struct span){item->table.from, item->alias ? item->alias_span.to : item->table.to});
+			}
+			buf_addf(&sql, " ON %s BETWEEN %s - %lld AND %s + %lld", own_ts.data, left_ts.data, (long long)w.before_ms, left_ts.data, (long long)w.after_ms);
 			if (on.rest[0])
 				buf_addf(&sql, " AND %s", on.rest);
+			buf_addc(&sql, ' ');
 			replace_item(text, item, sql.data);
 		}
 		join_on_finish(&on);
 	}
-	from_stream_finish(&left);
 	buf_finish(&sql);
 	buf_finish(&ts);
 	buf_finish(&left_ts);
+	buf_finish(&own_ts);
 	buf_finish(&table);
-	buf_finish(&quoted);
 	return ok;
 }
 
@@ -497,12 +548,15 @@ static bool rewrite_one(struct session *s, struct time_joins *j, struct buf *tex
 {
 	const struct from_item *item = &found->select.from[found->item];
 	struct from_stream f;
-	if (item->is_query || item->is_call || !item->name) {
-		err_set(err, ERR_NOT_BUILT, "a join by time with a subquery or a table function is not built yet");
+	if (span_empty(item->within_whole) && (item->is_query || item->is_call || !item->name)) {
+		err_set(err, ERR_NOT_BUILT, "ASOF and FOR SYSTEM_TIME AS OF with a subquery or a table function is not built yet");
 		err->sql_offset = (int)item->table.from;
 		return false;
 	}
-	if (!from_stream(s, text->data, &found->select, found->item, &f, err))
+	bool of_with = item->name && !item->schema && body_named_by_with(text->data, text->len, item->name);
+	if (of_with)
+		f = (struct from_stream){.table = item->table};
+	else if (!from_stream(s, text->data, &found->select, found->item, &f, err))
 		return false;
 	bool ok;
 	if (!span_empty(item->as_of_whole) && f.stream && f.stream->kind == STREAM_CHANGELOG)
