@@ -126,38 +126,46 @@ static const char *find_by_time(struct session *s, const struct buf *text, const
 	return NULL;
 }
 
+static void put_in_place(struct buf *text, struct span name, const char *select, bool alias)
+{
+	struct buf out = BUF_INIT;
+	buf_add(&out, text->data, name.from);
+	buf_addf(&out, "(%s)", select);
+	if (alias) {
+		buf_adds(&out, " AS ");
+		span_add(&out, text->data, name);
+	}
+	buf_add(&out, text->data + name.to, text->len - name.to);
+	buf_finish(text);
+	*text = out;
+}
+
+/* The first view by time that a SELECT of the text names. */
+static bool expand_one(struct session *s, struct buf *text)
+{
+	struct lex l = lex_begin(text->data, text->len);
+	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
+		struct select sel;
+		struct span name;
+		bool alias;
+		if (!token_is_word(&t, "select") || !select_parse(text->data, (size_t)(t.text - text->data), text->len, &sel))
+			continue;
+		const char *written = find_by_time(s, text, &sel, &name, &alias);
+		if (written)
+			put_in_place(text, name, written, alias);
+		select_finish(&sel);
+		if (written)
+			return true;
+	}
+	return false;
+}
+
 bool view_expand_joins(struct session *s, struct buf *text)
 {
-	enum { EXPANDED_MAX = 64 };
+	enum { EXPANDED_MAX = 64 };          /* a view may name itself */
 	int n = 0;
-	bool more = s->view_text_n > 0;
-	while (more && n < EXPANDED_MAX) {
-		struct lex l = lex_begin(text->data, text->len);
-		more = false;
-		for (struct token t = lex_next_solid(&l); !more && t.kind != TOKEN_END; t = lex_next_solid(&l)) {
-			struct select sel;
-			struct span name;
-			bool alias;
-			if (!token_is_word(&t, "select") || !select_parse(text->data, (size_t)(t.text - text->data), text->len, &sel))
-				continue;
-			const char *written = find_by_time(s, text, &sel, &name, &alias);
-			if (written) {
-				struct buf out = BUF_INIT;
-				buf_add(&out, text->data, name.from);
-				buf_addf(&out, "(%s)", written);
-				if (alias) {
-					buf_adds(&out, " AS ");
-					span_add(&out, text->data, name);
-				}
-				buf_add(&out, text->data + name.to, text->len - name.to);
-				buf_finish(text);
-				*text = out;
-				more = true;
-				n++;
-			}
-			select_finish(&sel);
-		}
-	}
+	while (s->view_text_n && n < EXPANDED_MAX && expand_one(s, text))
+		n++;
 	return n > 0;
 }
 

@@ -232,8 +232,8 @@ enum derived_time derived_time(const struct derived *d)
 
 bool derived_no_time(struct err *err)
 {
-	err_set(err, ERR_SQL, "the subquery, WITH table or view in the window has no event time");
-	err_hint(err, "add _ts to its columns, or name one: tumble(.., ts => column)");
+	err_set(err, ERR_SQL, "the subquery, WITH table or view has no event time");
+	err_hint(err, "add _ts to its columns; in a window you may name one: tumble(.., ts => column)");
 	return false;
 }
 

@@ -78,11 +78,11 @@ static bool make_store(struct live *l, int side, const struct join_on *on, struc
 {
 	struct live_stream *st = &l->streams[side];
 	struct buf ts = BUF_INIT;
-	if (st->stream->timestamp)
+	if (!st->derived && st->stream->timestamp)
 		sql_quote_name(&ts, st->stream->timestamp);
 	else
 		buf_adds(&ts, "_ts");
-	struct row_store_def def = {.source = st->feed_name, .stream = st->stream, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text, .places = true,
+	struct row_store_def def = {.source = st->places_sql, .stream = st->derived ? NULL : st->stream, .columns_of = st->table_sql, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text, .places = true,
 		.memory_max_bytes = memory_limit()};
 	bool ok = row_store_create(l->s, &def, ret, err);
 	buf_finish(&ts);
@@ -95,6 +95,17 @@ static char *item_sql(const char *table, const char *alias)
 	buf_addf(&b, "%s AS ", table);
 	sql_quote_name(&b, alias);
 	return buf_take(&b);
+}
+
+static void stream_time_sql(const struct live_stream *st, struct buf *to)
+{
+	if (!st->derived) {
+		event_time_sql(st->stream, st->alias, to);
+		return;
+	}
+	buf_adds(to, "weir_event_time(");
+	sql_quote_name(to, st->alias);
+	buf_adds(to, "._ts)");
 }
 
 /* b's time lies in [a's - before, a's + after]; one of the two is a stored row, whose _et is indexed. */
@@ -130,7 +141,7 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 	j->now_ms = TIME_NONE;
 	j->left = f->join == JOIN_LEFT || f->join == JOIN_FULL;
 	j->right = f->join == JOIN_RIGHT || f->join == JOIN_FULL;
-	if (!within_read(l->text, f, &j->within, err) || !join_on_read(l->text, sel, b->item, b->stream, false, &on_b, err))
+	if (!within_read(l->text, f, &j->within, err) || !join_on_read(l->text, sel, b->item, b->derived ? NULL : b->stream, false, &on_b, err))
 		return false;
 	/* The same conjuncts, seen from the other side. */
 	struct select mirror = *sel;
@@ -139,14 +150,14 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 	items[1].on = f->on;
 	items[1].using_list = f->using_list;
 	mirror.from = items;
-	bool ok = join_on_read(l->text, &mirror, 1, a->stream, false, &on_a, err);
+	bool ok = join_on_read(l->text, &mirror, 1, a->derived ? NULL : a->stream, false, &on_a, err);
 	if (ok) {
 		struct buf from = BUF_INIT, on = BUF_INIT, ta = BUF_INIT, tb = BUF_INIT;
 		ok = make_store(l, 0, &on_a, &j->a, err) && make_store(l, 1, &on_b, &j->b, err);
 		if (ok) {
-			char *feed_a = item_sql(a->feed_name, a->alias), *feed_b = item_sql(b->feed_name, b->alias), *rows_a = item_sql(row_store_name(j->a), a->alias), *rows_b = item_sql(row_store_name(j->b), b->alias);
-			event_time_sql(a->stream, a->alias, &ta);
-			event_time_sql(b->stream, b->alias, &tb);
+			char *feed_a = item_sql(a->table_sql, a->alias), *feed_b = item_sql(b->table_sql, b->alias), *rows_a = item_sql(row_store_name(j->a), a->alias), *rows_b = item_sql(row_store_name(j->b), b->alias);
+			stream_time_sql(a, &ta);
+			stream_time_sql(b, &tb);
 			join_on_text(l->text, sel, b->item, &on);
 			const char *rest = on.len ? on.data : "1";
 			buf_addf(&from, "%s JOIN %s ON ", feed_a, rows_b);

@@ -116,10 +116,10 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
 	if (l->stream_n > 2)
 		return not_built(err, "a live join of more than two topics");
-	if (l->stream_n == 2 && (l->streams[0].derived || l->streams[1].derived))
-		return not_built(err, "a live join with a subquery, WITH table or view of a topic");
-	if ((ret->is_window || !span_empty(sel->ksql_window)) && !ret->window.ts && l->streams[0].derived && derived_time(l->streams[0].derived) == DERIVED_NO_TIME)
-		return derived_no_time(err);
+	bool windowed = ret->is_window || !span_empty(sel->ksql_window);
+	for (size_t i = 0; i < l->stream_n; i++)
+		if (l->streams[i].derived && derived_time(l->streams[i].derived) == DERIVED_NO_TIME && (l->stream_n == 2 || (windowed && !ret->window.ts)))
+			return derived_no_time(err);
 	return l->stream_n < 2 || live_join_plan(l, sel, err);
 }
 
@@ -187,7 +187,7 @@ static void over_feed(const struct live *l, const struct group_plan *plan, struc
 static bool try_incremental(struct live *l, const struct select *sel, bool expand_aliases, bool *ret_ok, const char **ret_why, struct err *err)
 {
 	struct live_stream *st = &l->streams[l->timed];
-	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = st->event_time, .stream_item = st->item, .at_elsewhere = !l->join, .want_at = true, .expand_aliases = expand_aliases,
+	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = st->event_time, .stream_item = st->item, .at_elsewhere = !l->join, .want_at = !(l->join && st->derived), .expand_aliases = expand_aliases,
 		.has_index = true};
 	struct group_plan plan;
 	struct group_op_options o = {.fill = FILL_NONE};
@@ -201,6 +201,10 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		return false;
 	}
 	group_options(l, &plan.window, &o);
+	if (l->join && st->derived && plan.at_n == AT_N) {
+		group_plan_finish(&plan);
+		return not_built(err, "an aggregate or window that follows the order of rows, over a live join with a subquery, WITH table or view,");
+	}
 	if (l->join && l->windowed && plan.window.ts) {
 		group_plan_finish(&plan);
 		return not_built(err, "ts => in a window over a live join");

@@ -569,10 +569,10 @@ static bool find_columns(struct row_store *r, const struct row_store_def *def, s
 	}
 	struct buf sql = BUF_INIT;
 	sqlite3_stmt *stmt = NULL;
-	buf_addf(&sql, "SELECT * FROM %s", def->source);
+	buf_addf(&sql, "SELECT * FROM %s", def->columns_of ? def->columns_of : def->source);
 	int rc = sqlite3_prepare_v2(r->s->db, sql.data, -1, &stmt, NULL);
 	for (int i = 0; rc == SQLITE_OK && i < sqlite3_column_count(stmt); i++)
-		add_column(r, sqlite3_column_name(stmt, i), sqlite3_column_decltype(stmt, i), false, is_named(def->text, sqlite3_column_name(stmt, i)));
+		add_column(r, sqlite3_column_name(stmt, i), sqlite3_column_decltype(stmt, i), false, (def->places && strcasecmp(sqlite3_column_name(stmt, i), "_ts") == 0) || is_named(def->text, sqlite3_column_name(stmt, i)));
 	sqlite3_finalize(stmt);
 	buf_finish(&sql);
 	return rc == SQLITE_OK || session_sqlite_error(r->s, rc, -1, err);
@@ -598,7 +598,7 @@ bool row_store_create(struct session *s, const struct row_store_def *def, struct
 		r->keys[r->key_n++] = (int)c;
 	}
 	if (ok) {
-		buf_addf(&r->input, "SELECT weir_event_time(%s)%s", def->event_time, def->stream ? ", _partition, _offset, _index" : ", 0, rowid, 0");
+		buf_addf(&r->input, "SELECT weir_event_time(%s)%s", def->event_time, def->stream || def->places ? ", _partition, _offset, _index" : ", 0, rowid, 0");
 		for (size_t i = 0; i < r->key_n; i++) {
 			buf_adds(&r->input, ", ");
 			sql_quote_name(&r->input, r->columns[r->keys[i]]);

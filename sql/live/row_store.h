@@ -16,12 +16,13 @@ struct row_store;
 
 struct row_store_def {
 	const char *source;                  /* what to read: a quoted table name */
-	const struct stream *stream;         /* its columns; NULL: an ordinary table, asked with SELECT * */
+	const struct stream *stream;         /* its columns; NULL: those of columns_of (NULL: source), asked with SELECT * */
+	const char *columns_of;
 	const char *event_time;              /* expression over the source; it is passed through weir_event_time() */
 	const char *const *keys;             /* column names; may be none */
 	size_t key_n;
 	const char *text;                    /* the statement: columns whose names do not occur in it are not kept (a '*' keeps all) */
-	bool places;                         /* of a stream: what says where and when a row is, named or not */
+	bool places;                         /* the source has _partition, _offset and _index; of a stream they and its time are kept, named or not */
 	bool lazy;                           /* bounded: read the source at the first scan. Otherwise row_store_load reads */
 	int64_t memory_max_bytes;            /* 0 = no limit */
 };
