@@ -2,16 +2,23 @@
 #include "sql/live/live_join.h"
 
 #include <stdlib.h>
+#include <strings.h>
 #include "core/alloc.h"
 #include "sql/memory.h"
 
+struct side {
+	struct row_store *by_own, *by_next;  /* its rows, by the keys of its own ON and of the next topic's; may be the same, NULL = nobody looks there */
+	struct within within;                /* to the topic before it */
+	enum join_kind join;
+};
+
 struct live_join {
-	struct row_store *a, *b;
-	struct within within;
-	bool left, right;                    /* rows of a, of b without a partner are given out */
+	struct side sides[JOIN_STREAMS_MAX];
+	size_t n;
+	int64_t span_ms;                     /* of all WITHIN together */
 	char *from[JOIN_PHASES], *where[JOIN_PHASES];
 	sqlite3_stmt *stmts[JOIN_PHASES];
-	int phase;                           /* next one; -1 = the chunk's first step is still to come */
+	int step;                            /* next one of the chunk */
 	int64_t now_ms;                      /* event time up to which rows without a partner were given out; TIME_NONE, WATERMARK_END */
 };
 
@@ -24,8 +31,11 @@ void live_join_destroy(struct live_join *j)
 		free(j->from[i]);
 		free(j->where[i]);
 	}
-	row_store_destroy(j->a);
-	row_store_destroy(j->b);
+	for (size_t i = 0; i < j->n; i++) {
+		if (j->sides[i].by_next != j->sides[i].by_own)
+			row_store_destroy(j->sides[i].by_next);
+		row_store_destroy(j->sides[i].by_own);
+	}
 	free(j);
 }
 
@@ -36,7 +46,7 @@ const char *live_join_from(const struct live_join *j, int phase)
 
 const char *live_join_where(const struct live_join *j, int phase)
 {
-	return j->where[phase];
+	return j->where[phase] ? j->where[phase] : "";
 }
 
 sqlite3_stmt *live_join_first(const struct live_join *j)
@@ -46,7 +56,11 @@ sqlite3_stmt *live_join_first(const struct live_join *j)
 
 int64_t live_join_grace(const struct live_join *j)
 {
-	return j->within.grace_ms > 0 ? j->within.grace_ms : 0;
+	int64_t most = 0;
+	for (size_t i = 1; i < j->n; i++)
+		if (j->sides[i].within.grace_ms > most)
+			most = j->sides[i].within.grace_ms;
+	return most;
 }
 
 static int64_t before(int64_t ts_ms, int64_t by_ms)
@@ -56,7 +70,7 @@ static int64_t before(int64_t ts_ms, int64_t by_ms)
 
 int64_t live_join_watermark(const struct live_join *j)
 {
-	return j->now_ms == TIME_NONE || j->now_ms == WATERMARK_END ? j->now_ms : before(j->now_ms, j->within.before_ms + j->within.after_ms);
+	return j->now_ms == TIME_NONE || j->now_ms == WATERMARK_END ? j->now_ms : before(j->now_ms, j->span_ms);
 }
 
 void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
@@ -66,154 +80,236 @@ void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
 
 int64_t live_join_bytes(const struct live_join *j)
 {
-	return row_store_bytes(j->a) + row_store_bytes(j->b);
+	int64_t bytes = 0;
+	for (size_t i = 0; i < j->n; i++)
+		bytes += (j->sides[i].by_own ? row_store_bytes(j->sides[i].by_own) : 0) + (j->sides[i].by_next && j->sides[i].by_next != j->sides[i].by_own ? row_store_bytes(j->sides[i].by_next) : 0);
+	return bytes;
 }
 
 size_t live_join_row_n(const struct live_join *j)
 {
-	return row_store_row_n(j->a) + row_store_row_n(j->b);
+	size_t n = 0;
+	for (size_t i = 0; i < j->n; i++)
+		n += row_store_row_n(j->sides[i].by_own ? j->sides[i].by_own : j->sides[i].by_next);
+	return n;
 }
 
-static bool make_store(struct live *l, int side, const struct join_on *on, struct row_store **ret, struct err *err)
+/* ---- the stores ---- */
+
+static bool make_store(struct live *l, size_t stream, const struct join_on *on, struct row_store **ret, struct err *err)
 {
-	struct live_stream *st = &l->streams[side];
+	struct live_stream *st = &l->streams[stream];
 	struct buf ts = BUF_INIT;
 	if (!st->derived && st->stream->timestamp)
 		sql_quote_name(&ts, st->stream->timestamp);
 	else
 		buf_adds(&ts, "_ts");
-	struct row_store_def def = {.source = st->places_sql, .stream = st->derived ? NULL : st->stream, .columns_of = st->table_sql, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n, .text = l->text, .places = true,
-		.memory_max_bytes = memory_limit()};
+	struct row_store_def def = {.source = st->places_sql, .stream = st->derived ? NULL : st->stream, .columns_of = st->table_sql, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n,
+		.text = l->text, .places = true, .memory_max_bytes = memory_limit()};
 	bool ok = row_store_create(l->s, &def, ret, err);
 	buf_finish(&ts);
 	return ok;
 }
 
-static char *item_sql(const char *table, const char *alias)
+static bool same_keys(const struct join_on *a, const struct join_on *b)
+{
+	bool same = a->key_n == b->key_n;
+	for (size_t i = 0; same && i < a->key_n; i++)
+		same = strcasecmp(a->keys[i], b->keys[i]) == 0;
+	return same;
+}
+
+/* The conjuncts of ON that joins topic i, seen from it, or from the one before it. */
+static bool read_on(const struct live *l, const struct select *sel, size_t i, bool from_before, struct join_on *ret, struct err *err)
+{
+	const struct live_stream *own = &l->streams[i], *side = &l->streams[from_before ? i - 1 : i];
+	const struct stream *stream = side->derived ? NULL : side->stream;
+	if (!from_before)
+		return join_on_read(l->text, sel, own->item, stream, false, ret, err);
+	struct select mirror = *sel;
+	struct from_item items[2] = {sel->from[own->item], sel->from[side->item]};
+	items[1].on = sel->from[own->item].on;
+	items[1].using_list = sel->from[own->item].using_list;
+	mirror.from_n = 2;
+	mirror.from = items;
+	return join_on_read(l->text, &mirror, 1, stream, false, ret, err);
+}
+
+static bool make_stores(struct live *l, const struct select *sel, struct err *err)
+{
+	struct live_join *j = l->join;
+	for (size_t i = 0; i < j->n; i++) {
+		struct side *side = &j->sides[i];
+		struct join_on own = {.keys = NULL}, next = {.keys = NULL};
+		bool has_next = i + 1 < j->n, ok = (!i || read_on(l, sel, i, false, &own, err)) && (!has_next || read_on(l, sel, i + 1, true, &next, err));
+		ok = ok && (!i || make_store(l, i, &own, &side->by_own, err));
+		if (ok && has_next && i && same_keys(&own, &next))
+			side->by_next = side->by_own;
+		else if (ok && has_next)
+			ok = make_store(l, i, &next, &side->by_next, err);
+		join_on_finish(&own);
+		join_on_finish(&next);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
+/* ---- the phases' statements ---- */
+
+static void name_column(struct buf *to, const char *alias, const char *column)
+{
+	sql_quote_name(to, alias);
+	buf_addf(to, ".%s", column);
+}
+
+/* Event time of topic i as a phase that begins with topic `first` sees it. */
+static void time_sql(const struct live *l, size_t i, bool feed, struct buf *to)
+{
+	const struct live_stream *st = &l->streams[i];
+	if (!feed) {
+		name_column(to, st->alias, "_et");
+	} else if (!st->derived) {
+		event_time_sql(st->stream, st->alias, to);
+	} else {
+		buf_adds(to, "weir_event_time(");
+		name_column(to, st->alias, "_ts");
+		buf_addc(to, ')');
+	}
+}
+
+/* Topic i's time lies in [time of the one before it - before, + after]. The one farther from `first` is looked up: its _et is indexed. */
+static void time_condition(const struct live *l, size_t i, size_t first, bool feed, struct buf *to)
+{
+	const struct within *w = &l->join->sides[i].within;
+	bool own = i > first;
+	size_t stored = own ? i : i - 1, other = own ? i - 1 : i;
+	struct buf t = BUF_INIT;
+	time_sql(l, other, feed && other == first, &t);
+	name_column(to, l->streams[stored].alias, "_et");
+	buf_addf(to, " BETWEEN %s - %lld AND %s + %lld", t.data, (long long)(own ? w->before_ms : w->after_ms), t.data, (long long)(own ? w->after_ms : w->before_ms));
+	buf_finish(&t);
+}
+
+/* FROM of a phase: topic `first` gives its new rows (feed) or those that expired, the others the rows they keep. Of these, topic `without` (0: none) may be missing. */
+static char *phase_from(const struct live *l, const struct select *sel, size_t first, bool feed, size_t without)
 {
 	struct buf b = BUF_INIT;
-	buf_addf(&b, "%s AS ", table);
-	sql_quote_name(&b, alias);
+	size_t i = 0;
+	for (size_t k = 0; k < sel->from_n; k++) {
+		const struct from_item *f = &sel->from[k];
+		const char *words = i > without && without && f->join == JOIN_LEFT ? "LEFT JOIN" : i == without && without ? "LEFT JOIN" : "JOIN";
+		if (i == l->join->n || l->streams[i].item != k) {
+			buf_adds(&b, k ? " " : "");
+			span_add(&b, l->text, f->whole);
+			continue;
+		}
+		const struct side *side = &l->join->sides[i];
+		const struct row_store *store = i > first || !side->by_next ? side->by_own : side->by_next;
+		if (k)
+			buf_addf(&b, " %s ", words);
+		buf_adds(&b, i == first && feed ? l->streams[i].table_sql : row_store_name(store));
+		buf_adds(&b, " AS ");
+		sql_quote_name(&b, l->streams[i].alias);
+		if (k) {
+			struct buf on = BUF_INIT;
+			join_on_text(l->text, sel, k, &on);
+			buf_adds(&b, " ON ");
+			if (i)
+				time_condition(l, i, first, feed, &b);
+			buf_addf(&b, "%s(%s)", i ? " AND " : "", on.len ? on.data : "1");
+			buf_finish(&on);
+		}
+		i++;
+	}
 	return buf_take(&b);
 }
 
-static void stream_time_sql(const struct live_stream *st, struct buf *to)
+/* Rows of topic i that expired and have none of `other`. */
+static char *lone_where(const struct live *l, size_t i, size_t other)
 {
-	if (!st->derived) {
-		event_time_sql(st->stream, st->alias, to);
-		return;
-	}
-	buf_adds(to, "weir_event_time(");
-	sql_quote_name(to, st->alias);
-	buf_adds(to, "._ts)");
+	struct buf b = BUF_INIT;
+	name_column(&b, l->streams[i].alias, "_expired = 1 AND ");
+	name_column(&b, l->streams[other].alias, "_et IS NULL");
+	return buf_take(&b);
 }
 
-/* b's time lies in [a's - before, a's + after]; one of the two is a stored row, whose _et is indexed. */
-static void time_condition(struct buf *to, const struct live_join *j, const char *stored, bool stored_is_b, const char *other_time)
+/* RIGHT, FULL: of two topics only. */
+static char *right_from(const struct live *l, const struct select *sel)
 {
-	int64_t down = stored_is_b ? j->within.before_ms : j->within.after_ms, up = stored_is_b ? j->within.after_ms : j->within.before_ms;
-	sql_quote_name(to, stored);
-	buf_addf(to, "._et BETWEEN %s - %lld AND %s + %lld", other_time, (long long)down, other_time, (long long)up);
+	const struct live_stream *a = &l->streams[0], *b = &l->streams[1];
+	struct buf to = BUF_INIT, on = BUF_INIT;
+	join_on_text(l->text, sel, b->item, &on);
+	buf_addf(&to, "%s AS ", row_store_name(l->join->sides[1].by_own));
+	sql_quote_name(&to, b->alias);
+	buf_addf(&to, " LEFT JOIN %s AS ", row_store_name(l->join->sides[0].by_next));
+	sql_quote_name(&to, a->alias);
+	buf_adds(&to, " ON ");
+	time_condition(l, 1, 1, false, &to);
+	buf_addf(&to, " AND (%s)", on.len ? on.data : "1");
+	for (size_t k = 2; k < sel->from_n; k++) {
+		buf_addc(&to, ' ');
+		span_add(&to, l->text, sel->from[k].whole);
+	}
+	buf_finish(&on);
+	return buf_take(&to);
+}
+
+static bool no_bound(const struct from_item *f, struct err *err)
+{
+	err_set(err, ERR_SQL, "a live join of two topics needs a bound in time: JOIN \"%s\" WITHIN '1h' ON ..", from_item_alias(f));
+	err_hint(err, "or ASOF JOIN for the latest row, or CREATE TABLE .. FROM TOPIC for the last value of each key");
+	return false;
+}
+
+static bool read_items(struct live *l, const struct select *sel, struct err *err)
+{
+	struct live_join *j = l->join;
+	size_t i = 0;
+	for (size_t k = 0; k < sel->from_n; k++) {
+		const struct from_item *f = &sel->from[k];
+		bool outward = f->join == JOIN_RIGHT || f->join == JOIN_FULL, topic = i < j->n && l->streams[i].item == k;
+		struct side *side = &j->sides[topic ? i : 0];
+		if (!topic && outward)
+			return err_set(err, ERR_SQL, "a live join has no moment at which it is certain that a row of \"%s\" has no partner: LEFT JOIN or JOIN", from_item_alias(f));
+		if (!topic)
+			continue;
+		if ((outward && (j->n > 2 || k != 1)) || (i == 0 && k && f->join != JOIN_INNER && f->join != JOIN_CROSS && f->join != JOIN_COMMA)) {
+			err_set(err, ERR_NOT_BUILT, "a live RIGHT or FULL JOIN of more than two topics, or an outer join of a topic to a table before it, is not built yet");
+			err_hint(err, "docs/limits.md lists what is missing");
+			return false;
+		}
+		side->join = f->join;
+		if (i && span_empty(f->within_whole))
+			return no_bound(f, err);
+		if (i && !within_read(l->text, f, &side->within, err))
+			return false;
+		j->span_ms += i ? side->within.before_ms + side->within.after_ms : 0;
+		i++;
+	}
+	return true;
 }
 
 bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 {
-	const struct live_stream *a = &l->streams[0], *b = &l->streams[1];
-	const struct from_item *f = &sel->from[b->item];
 	struct live_join *j = l->join = xcalloc(1, sizeof *j);
-	struct join_on on_a, on_b;
-	if (a->item != 0 || b->item != 1) {
-		err_set(err, ERR_NOT_BUILT, "a live join of two topics with a table in front of them or between them is not built yet");
-		err_hint(err, "put the two topics first in FROM, then the tables");
-		return false;
-	}
-	for (size_t i = 2; i < sel->from_n; i++)
-		if (sel->from[i].join == JOIN_RIGHT || sel->from[i].join == JOIN_FULL) {
-			err_set(err, ERR_SQL, "a live join has no moment at which it is certain that a row of \"%s\" has no partner: LEFT JOIN or JOIN", from_item_alias(&sel->from[i]));
-			return false;
-		}
-	if (span_empty(f->within_whole)) {
-		err_set(err, ERR_SQL, "a live join of two topics needs a bound in time: JOIN \"%s\" WITHIN '1h' ON ..", from_item_alias(f));
-		err_hint(err, "or ASOF JOIN for the latest row, or CREATE TABLE .. FROM TOPIC for the last value of each key");
-		return false;
-	}
-	j->phase = -1;
+	j->n = l->stream_n;
 	j->now_ms = TIME_NONE;
-	j->left = f->join == JOIN_LEFT || f->join == JOIN_FULL;
-	j->right = f->join == JOIN_RIGHT || f->join == JOIN_FULL;
-	if (!within_read(l->text, f, &j->within, err) || !join_on_read(l->text, sel, b->item, b->derived ? NULL : b->stream, false, &on_b, err))
+	if (!read_items(l, sel, err) || !make_stores(l, sel, err))
 		return false;
-	/* The same conjuncts, seen from the other side. */
-	struct select mirror = *sel;
-	struct from_item items[2] = {sel->from[1], sel->from[0]};
-	mirror.from_n = 2;
-	items[1].on = f->on;
-	items[1].using_list = f->using_list;
-	mirror.from = items;
-	bool ok = join_on_read(l->text, &mirror, 1, a->derived ? NULL : a->stream, false, &on_a, err);
-	if (ok) {
-		struct buf from = BUF_INIT, on = BUF_INIT, ta = BUF_INIT, tb = BUF_INIT;
-		ok = make_store(l, 0, &on_a, &j->a, err) && make_store(l, 1, &on_b, &j->b, err);
-		if (ok) {
-			char *feed_a = item_sql(a->table_sql, a->alias), *feed_b = item_sql(b->table_sql, b->alias), *rows_a = item_sql(row_store_name(j->a), a->alias), *rows_b = item_sql(row_store_name(j->b), b->alias);
-			stream_time_sql(a, &ta);
-			stream_time_sql(b, &tb);
-			join_on_text(l->text, sel, b->item, &on);
-			const char *rest = on.len ? on.data : "1";
-			buf_addf(&from, "%s JOIN %s ON ", feed_a, rows_b);
-			time_condition(&from, j, b->alias, true, ta.data);
-			buf_addf(&from, " AND (%s)", rest);
-			j->from[0] = buf_take(&from);
-			j->where[0] = xstrdup("");
-			buf_addf(&from, "%s JOIN %s ON ", rows_a, feed_b);
-			time_condition(&from, j, a->alias, false, tb.data);
-			buf_addf(&from, " AND (%s)", rest);
-			j->from[1] = buf_take(&from);
-			j->where[1] = xstrdup("");
-			struct buf name = BUF_INIT;
-			for (int side = 0; side < 2; side++) {
-				if (!(side ? j->right : j->left))
-					continue;
-				const char *own = side ? b->alias : a->alias, *other = side ? a->alias : b->alias;
-				struct buf own_et = BUF_INIT;
-				sql_quote_name(&own_et, own);
-				buf_adds(&own_et, "._et");
-				buf_addf(&from, "%s LEFT JOIN %s ON ", side ? rows_b : rows_a, side ? rows_a : rows_b);
-				time_condition(&from, j, other, side == 0, own_et.data);
-				buf_addf(&from, " AND (%s)", rest);
-				j->from[2 + side] = buf_take(&from);
-				buf_clear(&name);
-				sql_quote_name(&name, own);
-				buf_adds(&name, "._expired = 1 AND ");
-				sql_quote_name(&name, other);
-				buf_adds(&name, "._et IS NULL");
-				j->where[2 + side] = xstrdup(name.data);
-				buf_finish(&own_et);
-			}
-			buf_finish(&name);
-			/* The tables behind the two topics: looked up for each pair, and for each row without a partner. */
-			for (int i = 0; i < JOIN_PHASES && sel->from_n > 2; i++) {
-				if (!j->from[i])
-					continue;
-				buf_adds(&from, j->from[i]);
-				buf_addc(&from, ' ');
-				span_add(&from, l->text, (struct span){sel->from[2].whole.from, sel->from_span.to});
-				free(j->from[i]);
-				j->from[i] = buf_take(&from);
-			}
-			free(feed_a);
-			free(feed_b);
-			free(rows_a);
-			free(rows_b);
+	for (size_t i = 0; i < j->n; i++) {
+		enum join_kind next = i + 1 < j->n ? j->sides[i + 1].join : JOIN_INNER;
+		j->from[i] = phase_from(l, sel, i, true, 0);
+		if (next == JOIN_LEFT || next == JOIN_FULL) {
+			j->from[JOIN_STREAMS_MAX + i] = phase_from(l, sel, i, false, i + 1);
+			j->where[JOIN_STREAMS_MAX + i] = lone_where(l, i, i + 1);
 		}
-		buf_finish(&from);
-		buf_finish(&on);
-		buf_finish(&ta);
-		buf_finish(&tb);
-		join_on_finish(&on_a);
 	}
-	join_on_finish(&on_b);
-	return ok;
+	if (j->sides[1].join == JOIN_RIGHT || j->sides[1].join == JOIN_FULL) {
+		j->from[JOIN_STREAMS_MAX + 1] = right_from(l, sel);
+		j->where[JOIN_STREAMS_MAX + 1] = lone_where(l, 1, 0);
+	}
+	return true;
 }
 
 /* ---- running ---- */
@@ -233,64 +329,74 @@ static bool see(void *arg, const struct agg_at *at)
 	return true;
 }
 
-/* A row of a waits for rows of b up to its time + after; one of b for rows of a up to its time + before. */
-static void expire(struct live_join *j, bool side_b)
+static bool load(struct live *l, size_t i, struct err *err)
 {
-	int64_t w = j->now_ms;
-	if (w != TIME_NONE)
-		row_store_expire(side_b ? j->b : j->a, w == WATERMARK_END ? w : before(w, side_b ? j->within.before_ms : j->within.after_ms));
+	struct side *side = &l->join->sides[i];
+	struct seeing s = {l, (int)i};
+	struct row_store *first = side->by_own ? side->by_own : side->by_next;
+	return row_store_load(first, see, &s, err) && (!side->by_next || side->by_next == first || row_store_load(side->by_next, NULL, NULL, err));
 }
 
-/* Only behind the last phase: a row that expires now may have had its partner among the oldest of the other side. */
+/* The store whose marks topic i's lone rows have. */
+static struct row_store *marked(const struct live_join *j, size_t i)
+{
+	return j->sides[i].by_next ? j->sides[i].by_next : j->sides[i].by_own;
+}
+
+/* When no partner can come any more: of the next topic up to after, of those before it up to all their befores. */
+static void expire(struct live_join *j, size_t i)
+{
+	int64_t wait_ms = i + 1 < j->n ? j->sides[i + 1].within.after_ms : 0, befores_ms = 0;
+	for (size_t k = 1; k <= i; k++)
+		befores_ms += j->sides[k].within.before_ms;
+	if (befores_ms > wait_ms)
+		wait_ms = befores_ms;
+	if (j->now_ms != TIME_NONE)
+		row_store_expire(marked(j, i), j->now_ms == WATERMARK_END ? j->now_ms : before(j->now_ms, wait_ms));
+}
+
+/* Only behind the last phase: a row that expires now may have had its partner among the oldest of another side. */
 static void forget(struct live_join *j)
 {
 	int64_t w = live_join_watermark(j);
-	if (w == TIME_NONE || w == WATERMARK_END)
-		return;
-	row_store_forget(j->a, w);
-	row_store_forget(j->b, w);
+	for (size_t i = 0; i < j->n && w != TIME_NONE && w != WATERMARK_END; i++) {
+		if (j->sides[i].by_own)
+			row_store_forget(j->sides[i].by_own, w);
+		if (j->sides[i].by_next && j->sides[i].by_next != j->sides[i].by_own)
+			row_store_forget(j->sides[i].by_next, w);
+	}
 }
 
+/* Steps of a chunk: for each topic, from the last to the first, its new rows with what the others keep, then they are kept, too; then, from the first to the last,
+ * its lone rows. A step's end is the next one's begin. */
 bool live_join_next(struct live *l, sqlite3_stmt **ret, struct err *err)
 {
 	struct live_join *j = l->join;
-	*ret = NULL;
-	for (;;) {
-		switch (++j->phase) {
-		case 0: {
-			struct seeing s = {l, 1};
-			if (l->chunk_loaded && !row_store_load(j->b, see, &s, err))
-				return false;
+	int n = (int)j->n;
+	for (*ret = NULL; !*ret && j->step <= 2 * n; j->step++) {
+		int step = j->step;
+		if (step > 0 && step <= n && l->chunk_loaded && !load(l, (size_t)(n - step), err))
+			return false;
+		if (step < n) {
 			if (l->chunk_loaded)
-				*ret = j->stmts[0];
-			break;
+				*ret = j->stmts[n - 1 - step];
+			continue;
 		}
-		case 1:
-			if (l->chunk_loaded)
-				*ret = j->stmts[1];
-			break;
-		case 2: {
-			struct seeing s = {l, 0};
-			if (l->chunk_loaded && !row_store_load(j->a, see, &s, err))
-				return false;
+		if (step == n) {
 			live_watermark(l);
 			j->now_ms = l->ended && !l->chunk_loaded ? WATERMARK_END : l->watermark.value_ms;
-			expire(j, false);
-			*ret = j->stmts[2];
-			break;
+		} else {
+			row_store_end_expired(marked(j, (size_t)(step - n - 1)));
 		}
-		case 3:
-			row_store_end_expired(j->a);
-			expire(j, true);
-			*ret = j->stmts[3];
-			break;
-		default:
-			row_store_end_expired(j->b);
-			forget(j);
-			j->phase = -1;
-			return true;
+		if (step < 2 * n) {
+			*ret = j->stmts[JOIN_STREAMS_MAX + step - n];
+			if (*ret)
+				expire(j, (size_t)(step - n));
 		}
-		if (*ret)
-			return true;
 	}
+	if (*ret)
+		return true;
+	forget(j);
+	j->step = 0;
+	return true;
 }

@@ -1,23 +1,21 @@
-/* a JOIN b WITHIN '1h' ON ..: a live join of two topics. Each side's rows are kept (row_store.h) as long as a partner may come. A chunk with new rows of both
- * sides gives each pair once, in these phases, each a statement with the columns of the result:
+/* a JOIN b WITHIN '1h' ON .. JOIN c WITHIN '5m' ON ..: a live join of topics, each within a bound of time of the one before it. The rows of each are kept
+ * (row_store.h) as long as a partner may come. A chunk gives each combination with a new row once, in these phases, each a statement with the columns of the result:
  *
- *   1  new rows of a  with  all kept rows of b (b's new ones were just added)
- *   2  kept rows of a, without the new ones  with  new rows of b; then a's new rows are added
- *   3  LEFT, FULL: rows of a that no partner can come for any more and that had none
- *   4  RIGHT, FULL: the same for b
+ *   new rows of a topic  with  what the others keep; then they are kept, too. From the last topic to the first
+ *   LEFT, RIGHT, FULL: rows that no partner can come for any more and that had none
  *
- * Under an aggregate the phases are inputs, else outputs. Thread: the session's. */
+ * Tables stand where the user put them and are looked up for each combination. Under an aggregate the phases are inputs, else outputs. Thread: the session's. */
 #ifndef WEIR_SQL_LIVE_LIVE_JOIN_H
 #define WEIR_SQL_LIVE_LIVE_JOIN_H
 
 #include "sql/live/live_impl.h"
 #include "sql/live/time_join.h"
 
-enum { JOIN_PHASES = 4 };
+enum { JOIN_STREAMS_MAX = 8, JOIN_PHASES = 2 * JOIN_STREAMS_MAX };      /* new rows of each topic, then lone rows of each */
 
 struct live_join;
 
-/* l->streams[0] and [1] are a and b. sql_of makes the text of one phase's statement out of its FROM clause and extra condition. */
+/* l->streams are the topics, in the order of FROM. */
 bool live_join_plan(struct live *l, const struct select *sel, struct err *err);
 void live_join_destroy(struct live_join *j);
 /* FROM and WHERE of a phase: from = "x AS a JOIN y AS b ON .."; where = the extra condition, "" = none. NULL: the join has no such phase. */

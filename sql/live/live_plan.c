@@ -114,11 +114,11 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 			return not_live(err, "a materialized view is read as it is now", "SUBSCRIBE TO the view follows its changes");
 	if (!l->stream_n)
 		return not_live(err, "no topic stands in its FROM", "EMIT follows a topic: SELECT .. FROM \"topic\" .. EMIT CHANGES");
-	if (l->stream_n > 2)
-		return not_built(err, "a live join of more than two topics");
+	if (l->stream_n > JOIN_STREAMS_MAX)
+		return not_built(err, "a live join of more than 8 topics");
 	bool windowed = ret->is_window || !span_empty(sel->ksql_window);
 	for (size_t i = 0; i < l->stream_n; i++)
-		if (l->streams[i].derived && derived_time(l->streams[i].derived) == DERIVED_NO_TIME && (l->stream_n == 2 || (windowed && !ret->window.ts)))
+		if (l->streams[i].derived && derived_time(l->streams[i].derived) == DERIVED_NO_TIME && (l->stream_n > 1 || (windowed && !ret->window.ts)))
 			return derived_no_time(err);
 	return l->stream_n < 2 || live_join_plan(l, sel, err);
 }

@@ -9,7 +9,8 @@ from embedded import Embedded
 from weir import weir
 
 PARTITIONS = 3
-STREAMS = "create stream a (k text, x integer) from topic 'a' with (format = 'json'); create stream b (k text, y integer) from topic 'b' with (format = 'json'); "
+STREAMS = "create stream a (k text, x integer) from topic 'a' with (format = 'json'); create stream b (k text, y integer) from topic 'b' with (format = 'json'); " \
+          "create stream c (k text, z integer) from topic 'c' with (format = 'json'); "
 EMIT = {"rows": " emit changes from beginning until end", "groups": " emit final from beginning until end"}
 
 
@@ -27,7 +28,7 @@ def topic(rng, name, column, n, keys):
 def test_live_joins_give_the_rows_of_bounded_ones(tmp_path, seed):
     rng = random.Random(seed)
     file = tmp_path / "records"
-    file.write_text("\n".join(topic(rng, "a", "x", 2000, 200) + topic(rng, "b", "y", 2000, 200)) + "\n")
+    file.write_text("\n".join(topic(rng, "a", "x", 2000, 200) + topic(rng, "b", "y", 2000, 200) + topic(rng, "c", "z", 2000, 200)) + "\n")
     within = rng.choice(("'10m'", "('0s', '20m')", "('5m', '1m')", "('30m', '0s')"))
     size = rng.choice(("1m", "10m", "1h"))
     fetch = rng.choice((1_000, 5_000, 1_000_000))
@@ -36,6 +37,9 @@ def test_live_joins_give_the_rows_of_bounded_ones(tmp_path, seed):
     queries += [("groups", f"select window_start, a.k, count(*) as n, count(y) as pairs, sum(y) as s from tumble(a, size => '{size}') a {join} join b within {within} on a.k = b.k group by window_start, a.k")
                 for join in ("", "left")]
     queries += [("groups", f"select window_start, count(*) as n, sum(x) as s from a join tumble(b, size => '{size}') b within {within} on a.k = b.k group by window_start")]
+    further = rng.choice(("'5m'", "('0s', '1m')", "('10m', '0s')"))
+    queries += [("rows", f"select a.k as ka, x, y, z from a {one} join b within {within} on a.k = b.k {two} join c within {further} on c.k = {key}.k")
+                for one, two, key in (("", "", "b"), ("left", "left", "b"), ("", "left", "a"), ("left", "", "b"))]
     with Embedded([file], timeout_s=60) as broker:
         for kind, query in queries:
             rows = []
