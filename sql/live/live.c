@@ -464,6 +464,11 @@ void live_status(struct live *l, struct live_status *ret)
 	struct live_status s = {.strategy = l->strategy, .why = l->why, .state = states[l->strategy], .emit = l->emit, .row_in_n = l->row_in_n, .row_out_n = l->row_out_n, .late_n = l->late_total_n,
 		.watermark_ms = l->windowed ? l->watermark.value_ms : TIME_NONE, .by_idle = l->watermark.by_idle, .lag_n = -1, .ended = l->ended && l->flushed, .windowed = l->windowed,
 		.event_time = l->stream_n && l->streams[0].event_time ? l->streams[0].event_time : "_ts", .idle_ms = l->watermark.idle_ms};
+	if (l->join) {
+		s.state = l->groups ? "the rows that a partner may still come for, and one accumulator per window and key" : "the rows that a partner may still come for";
+		s.state_bytes = live_join_bytes(l->join);
+		s.waiting_n = (int64_t)live_join_row_n(l->join);
+	}
 	if (l->groups && group_table_plan(l->groups)->window.ts)
 		s.event_time = group_table_plan(l->groups)->window.ts;
 	for (size_t i = 0; i < l->stream_n && l->opened; i++) {
@@ -474,10 +479,10 @@ void live_status(struct live *l, struct live_status *ret)
 		s.skewed_n += l->watermark.parts[i].skewed_n;
 	if (l->groups) {
 		struct group_op_stats g = group_op_stats(group_table_op(l->groups));
-		s.state_bytes = g.bytes;
+		s.state_bytes += g.bytes;
 		s.group_n = g.group_n;
 		s.window_n = g.window_n;
-		s.waiting_n = g.waiting_row_n;
+		s.waiting_n += g.waiting_row_n;
 	}
 	const struct watermark_part *holder = l->windowed ? watermark_holder(&l->watermark, time_mono_ms()) : NULL;
 	if (holder && (size_t)holder->source < l->stream_n)
