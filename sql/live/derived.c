@@ -56,8 +56,7 @@ static bool calls_aggregate(const char *text, struct span s, bool *ret_over)
 	return found;
 }
 
-/* Why the select cannot be run row by row; NULL = it can. */
-static const char *obstacle(const char *text, const struct select *sel)
+const char *derived_obstacle(const char *text, const struct select *sel)
 {
 	bool over = false;
 	if (sel->compound)
@@ -166,7 +165,7 @@ static bool find(struct finder *fi, const char *what, char *body, const struct s
 	for (size_t i = 0; ok && read && i < d->select.from_n; i++)
 		ok = take_item(fi, d, i, &scope, what, err);
 	fi->depth--;
-	const char *why = ok && d->alias ? obstacle(body, &d->select) : NULL;
+	const char *why = ok && d->alias ? derived_obstacle(body, &d->select) : NULL;
 	if (why)
 		ok = refuse(what, why, err);
 	if (ok && d->alias)

@@ -15,6 +15,8 @@ struct derived;
 /* table: what the item of FROM names (inside of a window's call). *ret NULL: nothing derived from a topic. False: it is, but cannot be read row by row
  * (the error says why). */
 bool derived_find(struct session *s, const char *text, const struct select *sel, struct span table, struct derived **ret, struct err *err);
+/* Why the SELECT cannot be run row by row; NULL = it can. */
+const char *derived_obstacle(const char *text, const struct select *sel);
 void derived_free(struct derived *d);                                /* NULL is fine */
 
 /* The topic at the bottom. The caller may take d's stream. */

@@ -51,6 +51,7 @@ void live_destroy(struct live *l)
 		sqlite3_finalize(l->output);         /* a join owns the statements of its phases */
 	pane_destroy(l->pane);
 	live_join_destroy(l->join);
+	joined_free(l->joined);
 	group_table_destroy(l->groups);
 	for (size_t i = 0; i < l->stream_n; i++) {
 		struct live_stream *st = &l->streams[i];

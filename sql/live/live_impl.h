@@ -46,6 +46,7 @@ struct late_row {
 
 struct pane;
 struct live_join;
+struct joined;
 struct time_joins;
 
 struct live {
@@ -65,7 +66,9 @@ struct live {
 	struct group_table *groups;
 	struct agg_value *values;
 	struct pane *pane;
-	struct live_join *join;              /* of two topics: its phases are the inputs, or the outputs */
+	struct live_join *join;              /* of topics: its phases are the inputs, or the outputs */
+	const char *join_text;               /* where it is written: text, or that of a subquery */
+	struct joined *joined;               /* the subquery; NULL = none */
 	sqlite3_stmt *phase;                 /* of the join: the one that is being stepped; NULL between chunks */
 	struct time_joins *joins;            /* ASOF, FOR SYSTEM_TIME AS OF */
 	struct outer outer;                  /* the SELECT around the one that is kept */
@@ -100,6 +103,17 @@ struct live {
 
 /* live_plan.c */
 bool live_plan(struct live *l, size_t emit_at, struct err *err);
+
+/* joined.c: GROUP BY around a subquery or WITH table that joins topics: its join is planned, its rows are the operator's input. */
+struct joined {
+	char *text;
+	struct select select;                /* of text */
+	bool has_time;                       /* a column _ts */
+};
+struct joined *joined_find(const char *text, const struct select *sel, struct span table);    /* NULL: it is none */
+/* WITH p AS (a join of topics) SELECT .. FROM p becomes SELECT .. FROM (..) AS p. True: the text was replaced. */
+bool joined_inline(char **io_text, size_t *io_emit_at);
+void joined_free(struct joined *j);                                  /* NULL is fine */
 
 /* live_chunk.c */
 bool live_open_inputs(struct live *l, struct err *err);

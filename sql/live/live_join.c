@@ -75,6 +75,7 @@ int64_t live_join_watermark(const struct live_join *j)
 
 void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
 {
+	sqlite3_finalize(j->stmts[phase]);
 	j->stmts[phase] = stmt;
 }
 
@@ -105,7 +106,7 @@ static bool make_store(struct live *l, size_t stream, const struct join_on *on, 
 	else
 		buf_adds(&ts, "_ts");
 	struct row_store_def def = {.source = st->places_sql, .stream = st->derived ? NULL : st->stream, .columns_of = st->table_sql, .event_time = ts.data, .keys = (const char *const *)on->keys, .key_n = on->key_n,
-		.text = l->text, .places = true, .memory_max_bytes = memory_limit()};
+		.text = l->join_text, .places = true, .memory_max_bytes = memory_limit()};
 	bool ok = row_store_create(l->s, &def, ret, err);
 	buf_finish(&ts);
 	return ok;
@@ -125,14 +126,14 @@ static bool read_on(const struct live *l, const struct select *sel, size_t i, bo
 	const struct live_stream *own = &l->streams[i], *side = &l->streams[from_before ? i - 1 : i];
 	const struct stream *stream = side->derived ? NULL : side->stream;
 	if (!from_before)
-		return join_on_read(l->text, sel, own->item, stream, false, ret, err);
+		return join_on_read(l->join_text, sel, own->item, stream, false, ret, err);
 	struct select mirror = *sel;
 	struct from_item items[2] = {sel->from[own->item], sel->from[side->item]};
 	items[1].on = sel->from[own->item].on;
 	items[1].using_list = sel->from[own->item].using_list;
 	mirror.from_n = 2;
 	mirror.from = items;
-	return join_on_read(l->text, &mirror, 1, stream, false, ret, err);
+	return join_on_read(l->join_text, &mirror, 1, stream, false, ret, err);
 }
 
 static bool make_stores(struct live *l, const struct select *sel, struct err *err)
@@ -201,7 +202,7 @@ static char *phase_from(const struct live *l, const struct select *sel, size_t f
 		const char *words = i > without && without && f->join == JOIN_LEFT ? "LEFT JOIN" : i == without && without ? "LEFT JOIN" : "JOIN";
 		if (i == l->join->n || l->streams[i].item != k) {
 			buf_adds(&b, k ? " " : "");
-			span_add(&b, l->text, f->whole);
+			span_add(&b, l->join_text, f->whole);
 			continue;
 		}
 		const struct side *side = &l->join->sides[i];
@@ -213,7 +214,7 @@ static char *phase_from(const struct live *l, const struct select *sel, size_t f
 		sql_quote_name(&b, l->streams[i].alias);
 		if (k) {
 			struct buf on = BUF_INIT;
-			join_on_text(l->text, sel, k, &on);
+			join_on_text(l->join_text, sel, k, &on);
 			buf_adds(&b, " ON ");
 			if (i)
 				time_condition(l, i, first, feed, &b);
@@ -239,7 +240,7 @@ static char *right_from(const struct live *l, const struct select *sel)
 {
 	const struct live_stream *a = &l->streams[0], *b = &l->streams[1];
 	struct buf to = BUF_INIT, on = BUF_INIT;
-	join_on_text(l->text, sel, b->item, &on);
+	join_on_text(l->join_text, sel, b->item, &on);
 	buf_addf(&to, "%s AS ", row_store_name(l->join->sides[1].by_own));
 	sql_quote_name(&to, b->alias);
 	buf_addf(&to, " LEFT JOIN %s AS ", row_store_name(l->join->sides[0].by_next));
@@ -249,7 +250,7 @@ static char *right_from(const struct live *l, const struct select *sel)
 	buf_addf(&to, " AND (%s)", on.len ? on.data : "1");
 	for (size_t k = 2; k < sel->from_n; k++) {
 		buf_addc(&to, ' ');
-		span_add(&to, l->text, sel->from[k].whole);
+		span_add(&to, l->join_text, sel->from[k].whole);
 	}
 	buf_finish(&on);
 	return buf_take(&to);
@@ -282,7 +283,7 @@ static bool read_items(struct live *l, const struct select *sel, struct err *err
 		side->join = f->join;
 		if (i && span_empty(f->within_whole))
 			return no_bound(f, err);
-		if (i && !within_read(l->text, f, &side->within, err))
+		if (i && !within_read(l->join_text, f, &side->within, err))
 			return false;
 		j->span_ms += i ? side->within.before_ms + side->within.after_ms : 0;
 		i++;

@@ -10,7 +10,14 @@
 
 enum { STATE_DEFAULT_MAX_BYTES = 1 << 30 };
 
-static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, const struct outer *outer, struct err *err);
+/* What a phase's FROM and WHERE stand behind, or, for a subquery that joins, in. */
+struct phase_head {
+	const struct buf *text;
+	size_t len;                          /* up to FROM */
+	const struct span *subquery;         /* its place in the text; NULL = none */
+};
+static void phase_sql(struct live *l, const struct select *sel, const struct phase_head *head, int phase, struct buf *to);
+static bool prepare_phases(struct live *l, const struct select *sel, const struct phase_head *head, const struct outer *outer, struct err *err);
 
 static bool not_live(struct err *err, const char *why, const char *hint)
 {
@@ -37,9 +44,9 @@ static char *derived_text(const struct derived *d, const char *feed, bool places
 }
 
 /* How the query names the item. */
-static char *alias_of(const struct live *l, const struct from_item *f, struct span table)
+static char *alias_of(const char *text, const struct from_item *f, struct span table)
 {
-	char *name = f->alias ? xstrdup(f->alias) : span_column_name(l->text, table);
+	char *name = f->alias ? xstrdup(f->alias) : span_column_name(text, table);
 	return name ? name : xstrdup("weir_rows");
 }
 
@@ -49,7 +56,7 @@ static bool add_stream(struct live *l, const struct select *sel, size_t item, st
 	struct live_stream *st = &l->streams[l->stream_n++];
 	char *plain = xasprintf("weir_feed_%d", ++l->s->feed_n);
 	struct from_stream *topic = derived ? derived_stream(derived) : f;
-	*st = (struct live_stream){.item = item, .stream = topic->stream, .derived = derived, .alias = alias_of(l, &sel->from[item], f->table), .feed_name = xasprintf("temp.\"%s\"", plain)};
+	*st = (struct live_stream){.item = item, .stream = topic->stream, .derived = derived, .alias = alias_of(l->join_text, &sel->from[item], f->table), .feed_name = xasprintf("temp.\"%s\"", plain)};
 	topic->stream = NULL;
 	st->table_sql = derived ? derived_text(derived, st->feed_name, false) : xstrdup(st->feed_name);
 	st->places_sql = derived ? derived_text(derived, st->feed_name, true) : xstrdup(st->feed_name);
@@ -83,14 +90,34 @@ struct choice {
 	struct span table;
 };
 
+/* The topics of FROM, or of the FROM of a subquery that joins them. */
 static bool take_from(struct live *l, const struct select *sel, struct choice *ret, struct err *err)
 {
+	struct from_stream item;
+	l->join_text = l->text;
+	if (sel->from_n == 1 && !from_stream(l->s, l->text, sel, 0, &item, err))
+		return false;
+	if (sel->from_n == 1 && !item.stream && (l->joined = joined_find(l->text, sel, item.table))) {
+		bool windowed = item.is_window || !span_empty(sel->ksql_window);
+		ret->is_window = item.is_window;
+		ret->window = item.window;
+		ret->table = item.table;
+		item.window = (struct window_spec){0};
+		l->join_text = l->joined->text;
+		sel = &l->joined->select;
+		if (windowed && !l->joined->has_time) {
+			from_stream_finish(&item);
+			return derived_no_time(err);
+		}
+	}
+	if (sel->from_n == 1 || l->joined)
+		from_stream_finish(&item);
 	for (size_t i = 0; i < sel->from_n; i++) {
 		struct from_stream f;
-		if (!from_stream(l->s, l->text, sel, i, &f, err))
+		if (!from_stream(l->s, l->join_text, sel, i, &f, err))
 			return false;
 		struct derived *derived = NULL;
-		bool ok = f.stream || derived_find(l->s, l->text, sel, f.table, &derived, err);
+		bool ok = f.stream || derived_find(l->s, l->join_text, sel, f.table, &derived, err);
 		for (size_t k = 0; ok && derived && derived_follow(derived, k); k++)
 			ok = add_follow(l, derived_follow(derived, k), err);
 		if (f.stream && f.stream->kind == STREAM_CHANGELOG && !f.is_window) {
@@ -187,8 +214,9 @@ static void over_feed(const struct live *l, const struct group_plan *plan, struc
 static bool try_incremental(struct live *l, const struct select *sel, bool expand_aliases, bool *ret_ok, const char **ret_why, struct err *err)
 {
 	struct live_stream *st = &l->streams[l->timed];
-	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = st->event_time, .stream_item = st->item, .at_elsewhere = !l->join, .want_at = !(l->join && st->derived), .expand_aliases = expand_aliases,
-		.has_index = true};
+	bool no_places = l->join && (st->derived || l->joined);
+	struct group_plan_request r = {.text = l->text, .select = sel, .event_time = l->joined ? NULL : st->event_time, .stream_item = l->joined ? 0 : st->item, .at_elsewhere = !l->join, .want_at = !no_places,
+		.expand_aliases = expand_aliases, .has_index = true};
 	struct group_plan plan;
 	struct group_op_options o = {.fill = FILL_NONE};
 	struct buf sql = BUF_INIT;
@@ -201,7 +229,7 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		return false;
 	}
 	group_options(l, &plan.window, &o);
-	if (l->join && st->derived && plan.at_n == AT_N) {
+	if (no_places && plan.at_n == AT_N) {
 		group_plan_finish(&plan);
 		return not_built(err, "an aggregate or window that follows the order of rows, over a live join with a subquery, WITH table or view,");
 	}
@@ -209,13 +237,12 @@ static bool try_incremental(struct live *l, const struct select *sel, bool expan
 		group_plan_finish(&plan);
 		return not_built(err, "ts => in a window over a live join");
 	}
-	over_feed(l, &plan, &sql);
-	bool ok = !l->join || prepare_phases(l, sel, &plan.input, plan.from_at, NULL, err);
-	if (ok && l->join) {                         /* one more of the first phase, for the types of its columns */
-		buf_clear(&sql);
-		buf_add(&sql, plan.input.data, plan.from_at);
-		buf_addf(&sql, " FROM %s", live_join_from(l->join, 0));
-	}
+	struct phase_head head = {&plan.input, plan.from_at, l->joined ? &plan.stream_span : NULL};
+	if (l->join)                                 /* one more of the first phase, for the types of its columns */
+		phase_sql(l, sel, &head, 0, &sql);
+	else
+		over_feed(l, &plan, &sql);
+	bool ok = !l->join || prepare_phases(l, sel, &head, NULL, err);
 	ok = ok && prepare(l, sql.data, sql.len, &l->input, err);
 	if (!ok) {
 		sqlite3_finalize(l->input);
@@ -256,24 +283,61 @@ static void drop_incremental(struct live *l)
 	buf_clear(&l->sql);
 }
 
-/* One statement for each phase of the join. head: the text up to FROM. outer: what goes around each; NULL = nothing. */
-static bool prepare_phases(struct live *l, const struct select *sel, const struct buf *head, size_t head_len, const struct outer *outer, struct err *err)
+/* SELECT *: in the order of FROM, whichever side leads in a phase. */
+static void add_items(const char *text, const struct select *sel, struct buf *to)
+{
+	buf_adds(to, "SELECT ");
+	for (size_t i = 0; i < sel->item_n; i++) {
+		char *item = span_text(text, sel->items[i].whole);
+		buf_adds(to, i ? ", " : "");
+		for (size_t k = 0; strcmp(item, "*") == 0 && k < sel->from_n; k++) {
+			buf_adds(to, k ? ", " : "");
+			sql_quote_name(to, from_item_alias(&sel->from[k]));
+			buf_adds(to, ".*");
+		}
+		buf_adds(to, strcmp(item, "*") == 0 ? "" : item);
+		free(item);
+	}
+}
+
+/* FROM and WHERE of a phase, with the user's WHERE. */
+static void add_phase(const struct live *l, const struct select *sel, int phase, struct buf *to)
+{
+	const char *where = live_join_where(l->join, phase);
+	buf_addf(to, " FROM %s", live_join_from(l->join, phase));
+	if (*where)
+		buf_addf(to, " WHERE %s", where);
+	if (!span_empty(sel->where)) {
+		buf_adds(to, *where ? " AND (" : " WHERE (");
+		span_add(to, l->join_text, sel->where);
+		buf_addc(to, ')');
+	}
+}
+
+static void phase_sql(struct live *l, const struct select *sel, const struct phase_head *head, int phase, struct buf *to)
+{
+	if (!head->subquery) {
+		buf_add(to, head->text->data, head->len);
+		add_phase(l, sel, phase, to);
+		return;
+	}
+	buf_add(to, head->text->data, head->subquery->from);
+	buf_addc(to, '(');
+	add_items(l->joined->text, &l->joined->select, to);
+	add_phase(l, &l->joined->select, phase, to);
+	buf_addc(to, ')');
+	buf_add(to, head->text->data + head->subquery->to, head->text->len - head->subquery->to);
+}
+
+/* One statement for each phase of the join. outer: what goes around each; NULL = nothing. */
+static bool prepare_phases(struct live *l, const struct select *sel, const struct phase_head *head, const struct outer *outer, struct err *err)
 {
 	for (int i = 0; i < JOIN_PHASES; i++) {
 		struct buf sql = BUF_INIT;
 		sqlite3_stmt *stmt = NULL;
-		const char *where = live_join_from(l->join, i) ? live_join_where(l->join, i) : "";
 		if (!live_join_from(l->join, i))
 			continue;
-		buf_add(&sql, head->data, head_len);
-		buf_addf(&sql, " FROM %s", live_join_from(l->join, i));
-		if (*where)
-			buf_addf(&sql, " WHERE %s", where);
-		if (!span_empty(sel->where)) {
-			buf_adds(&sql, *where ? " AND (" : " WHERE (");
-			span_add(&sql, l->text, sel->where);
-			buf_addc(&sql, ')');
-		}
+		phase_sql(l, sel, head, i, &sql);
 		if (outer)
 			outer_wrap(outer, &sql);
 		bool ok = prepare(l, sql.data, sql.len, &stmt, err);
@@ -284,26 +348,6 @@ static bool prepare_phases(struct live *l, const struct select *sel, const struc
 			return false;
 	}
 	return true;
-}
-
-/* SELECT *: in the order of FROM, whichever side leads in a phase. */
-static void add_items(struct live *l, const struct select *sel, struct buf *to)
-{
-	buf_adds(to, "SELECT ");
-	for (size_t i = 0; i < sel->item_n; i++) {
-		char *text = span_text(l->text, sel->items[i].whole);
-		buf_adds(to, i ? ", " : "");
-		if (strcmp(text, "*") == 0) {
-			for (size_t k = 0; k < sel->from_n; k++) {
-				buf_adds(to, k ? ", " : "");
-				sql_quote_name(to, from_item_alias(&sel->from[k]));
-				buf_adds(to, ".*");
-			}
-		} else {
-			buf_adds(to, text);
-		}
-		free(text);
-	}
 }
 
 /* The query as it is, over the feed. */
@@ -323,9 +367,12 @@ static bool plan_stateless(struct live *l, const struct select *sel, struct err 
 		if (!number)
 			return not_live(err, "a LIMIT that is no number", NULL);
 	}
+	if (l->joined)
+		return not_built(err, "this query around a live join");
 	if (l->join) {
-		add_items(l, sel, &sql);
-		bool joined = prepare_phases(l, sel, &sql, sql.len, &l->outer, err);
+		add_items(l->text, sel, &sql);
+		struct phase_head head = {&sql, sql.len, NULL};
+		bool joined = prepare_phases(l, sel, &head, &l->outer, err);
 		buf_finish(&sql);
 		l->strategy = LIVE_STATELESS;
 		l->why = "pairs within a bound in time";
@@ -438,6 +485,7 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		return false;
 	if (!rewrite_joins(l, &emit_at, err))
 		return false;
+	bool inlined = joined_inline(&l->text, &emit_at);
 	if (!select_parse(l->text, 0, emit_at, &sel))
 		return not_live(err, "it is not a SELECT that could be read", NULL);
 	if (l->view && l->emit.kind == EMIT_NONE)
@@ -455,7 +503,7 @@ bool live_plan(struct live *l, size_t emit_at, struct err *err)
 		l->join_watermark_ms = TIME_NONE;
 		watermark_init(&l->watermark, l->emit.grace_ms, idle, EMIT_SKEW_MS);
 	}
-	if (l->outer.before.len)
+	if (l->outer.before.len || inlined || l->joined)
 		err->sql_offset = -1;            /* the text is the view's */
 	window_spec_finish(&c.window);
 	select_finish(&sel);

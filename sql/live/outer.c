@@ -45,8 +45,8 @@ static char *body_of(struct session *s, const char *text, const struct select *s
 /* What stands around it asks one thing of each row: no groups, no order, no window of its own. */
 static bool is_plain(const char *text, const struct select *sel)
 {
-	return !sel->compound && !sel->distinct && !sel->group_n && span_empty(sel->group_whole) && span_empty(sel->having) && span_empty(sel->tail) && span_empty(sel->fill_whole) &&
-	       span_empty(sel->ksql_window) && span_empty(sel->windows) && !span_has_word(text, sel->items_span, "over");
+	return !derived_obstacle(text, sel) && span_empty(sel->group_whole) && span_empty(sel->having) && span_empty(sel->tail) && span_empty(sel->fill_whole) && span_empty(sel->ksql_window) &&
+	       span_empty(sel->windows);
 }
 
 /* The item that is to be unfolded; SIZE_MAX = none. The others are tables; those that follow a topic are added to o. */

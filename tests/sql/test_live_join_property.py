@@ -38,6 +38,8 @@ def test_live_joins_give_the_rows_of_bounded_ones(tmp_path, seed):
     queries += [("groups", f"select window_start, a.k, count(*) as n, count(y) as pairs, sum(y) as s from tumble(a, size => '{size}') a {join} join b within {within} on a.k = b.k group by window_start, a.k")
                 for join in ("", "left")]
     queries += [("groups", f"select window_start, count(*) as n, sum(x) as s from a join tumble(b, size => '{size}') b within {within} on a.k = b.k group by window_start")]
+    queries += [("groups", f"select window_start, count(*) as n, sum(y) as s from tumble((select a.k, x, y, a._ts from a left join b within {within} on a.k = b.k), size => '{size}') where x % 7 < 5 "
+                           "group by window_start")]
     further = rng.choice(("'5m'", "('0s', '1m')", "('10m', '0s')"))
     queries += [("rows", f"select a.k as ka, x, y, z from a {one} join b within {within} on a.k = b.k {two} join c within {further} on c.k = {key}.k")
                 for one, two, key in (("", "", "b"), ("left", "left", "b"), ("", "left", "a"), ("left", "", "b"))]
