@@ -6,6 +6,8 @@
 #include "core/alloc.h"
 #include "sql/memory.h"
 
+enum { FORGET_PART = 8 };                    /* rows are kept up to an eighth of the span longer than they need to be */
+
 struct side {
 	struct row_store *by_own, *by_next;  /* its rows, by the keys of its own ON and of the next topic's; may be the same, NULL = nobody looks there */
 	struct within within;                /* to the topic before it */
@@ -19,6 +21,7 @@ struct live_join {
 	char *from[JOIN_PHASES], *where[JOIN_PHASES];
 	sqlite3_stmt *stmts[JOIN_PHASES];
 	int step;                            /* next one of the chunk */
+	int64_t forgot_ms;                   /* rows with event times before this went */
 	int64_t now_ms;                      /* event time up to which rows without a partner were given out; TIME_NONE, WATERMARK_END */
 };
 
@@ -295,7 +298,7 @@ bool live_join_plan(struct live *l, const struct select *sel, struct err *err)
 {
 	struct live_join *j = l->join = xcalloc(1, sizeof *j);
 	j->n = l->stream_n;
-	j->now_ms = TIME_NONE;
+	j->now_ms = j->forgot_ms = TIME_NONE;
 	if (!read_items(l, sel, err) || !make_stores(l, sel, err))
 		return false;
 	for (size_t i = 0; i < j->n; i++) {
@@ -356,11 +359,14 @@ static void expire(struct live_join *j, size_t i)
 		row_store_expire(marked(j, i), j->now_ms == WATERMARK_END ? j->now_ms : before(j->now_ms, wait_ms));
 }
 
-/* Only behind the last phase: a row that expires now may have had its partner among the oldest of another side. */
+/* Only behind the last phase: a row that expires now may have had its partner among the oldest of another side. It walks over all keys, so not for every chunk. */
 static void forget(struct live_join *j)
 {
 	int64_t w = live_join_watermark(j);
-	for (size_t i = 0; i < j->n && w != TIME_NONE && w != WATERMARK_END; i++) {
+	if (w == TIME_NONE || w == WATERMARK_END || (j->forgot_ms != TIME_NONE && w < j->forgot_ms + j->span_ms / FORGET_PART))
+		return;
+	j->forgot_ms = w;
+	for (size_t i = 0; i < j->n; i++) {
 		if (j->sides[i].by_own)
 			row_store_forget(j->sides[i].by_own, w);
 		if (j->sides[i].by_next && j->sides[i].by_next != j->sides[i].by_own)

@@ -51,25 +51,38 @@ struct row_store {
 
 /* ---- rows ---- */
 
+enum { SLOTS_MIN = 64 };
+
+/* n: a power of two, more than there are keys with rows. Keys without rows go. */
+static void set_slots(struct row_store *r, size_t n)
+{
+	struct store_key **slots = xcalloc(n, sizeof(struct store_key *));
+	for (size_t i = 0; i < r->slot_n; i++) {
+		struct store_key *k = r->slots[i];
+		if (k && !k->n) {
+			r->bytes -= (int64_t)(sizeof *k + k->len + k->cap * sizeof(struct stored *));
+			r->store_key_n--;
+			free(k->rows);
+			free(k->bytes);
+			free(k);
+		} else if (k) {
+			size_t at = k->hash & (n - 1);
+			while (slots[at])
+				at = (at + 1) & (n - 1);
+			slots[at] = k;
+		}
+	}
+	r->bytes += (int64_t)n * (int64_t)sizeof *slots - (int64_t)(r->slot_n * sizeof *slots);
+	free(r->slots);
+	r->slots = slots;
+	r->slot_n = n;
+}
+
 static struct store_key *key_of(struct row_store *r, const struct buf *key, bool make)
 {
 	uint64_t hash = hash_bytes(key->data, key->len);
-	if (make && r->store_key_n * 4 >= r->slot_n * 3) {
-		size_t n = r->slot_n ? 2 * r->slot_n : 64;
-		struct store_key **slots = xcalloc(n, sizeof(struct store_key *));
-		for (size_t i = 0; i < r->slot_n; i++) {
-			if (!r->slots[i])
-				continue;
-			size_t at = r->slots[i]->hash & (n - 1);
-			while (slots[at])
-				at = (at + 1) & (n - 1);
-			slots[at] = r->slots[i];
-		}
-		r->bytes += (int64_t)((n - r->slot_n) * sizeof *slots);
-		free(r->slots);
-		r->slots = slots;
-		r->slot_n = n;
-	}
+	if (make && r->store_key_n * 4 >= r->slot_n * 3)
+		set_slots(r, r->slot_n ? 2 * r->slot_n : SLOTS_MIN);
 	if (!r->slot_n)
 		return NULL;
 	size_t at = hash & (r->slot_n - 1);
@@ -213,16 +226,24 @@ size_t row_store_expire(struct row_store *r, int64_t before_ms)
 
 void row_store_forget(struct row_store *r, int64_t before_ms)
 {
+	size_t used_n = 0, slot_n = SLOTS_MIN;
 	for (size_t i = 0; i < r->slot_n; i++) {
 		struct store_key *k = r->slots[i];
 		size_t gone = 0;
 		while (k && gone < k->n && k->rows[gone]->at.ts_ms < before_ms)
 			forget(r, k->rows[gone++]);
-		if (!gone)
-			continue;
-		memmove(k->rows, k->rows + gone, (k->n - gone) * sizeof(struct stored *));
-		k->n -= gone;
+		if (gone) {
+			memmove(k->rows, k->rows + gone, (k->n - gone) * sizeof(struct stored *));
+			k->n -= gone;
+		}
+		used_n += k && k->n;
 	}
+	/* Keys that never come again, order numbers say, must not stay. */
+	if (used_n * 2 >= r->store_key_n || r->store_key_n < SLOTS_MIN)
+		return;
+	while (slot_n < used_n * 2)
+		slot_n *= 2;
+	set_slots(r, slot_n);
 }
 
 void row_store_end_expired(struct row_store *r)

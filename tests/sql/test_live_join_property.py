@@ -52,3 +52,21 @@ def test_live_joins_give_the_rows_of_bounded_ones(tmp_path, seed):
                 rows.append(sorted(got.out.splitlines()))
             assert len(rows[0]) > 2, query
             assert rows[1] == rows[0], (query, fetch)
+
+
+def test_a_join_over_keys_that_never_come_again_stays_small(tmp_path):
+    n, lines = 10_000, []
+    for name in "ab":
+        lines += [f"topic {name} 1 lz4"]
+        lines += [f"0 {1_700_000_000_000 + 1000 * i} - {json.dumps({'k': f'order{i}'}).encode().hex()} -" for i in range(n)]
+    file = tmp_path / "records"
+    file.write_text("\n".join(lines) + "\n")
+    script = STREAMS.replace(", x integer", "").replace(", y integer", "") + \
+        "create materialized view v as select a.k from a left join b within '10s' on a.k = b.k; select count(*) from v; select waiting, state_bytes from weir_queries"
+    with Embedded([file], timeout_s=60) as broker:
+        got = weir("-b", broker.bootstrap, "-q", "--mode", "list", "--no-header", "-c", script, timeout_s=300)
+    assert got.code == 0, got.err
+    pairs, state = got.out.splitlines()
+    waiting, held = (int(x) for x in state.split("|"))
+    assert int(pairs) == n
+    assert waiting < n / 2 and held < 500_000, "10,000 orders of each side take 3 MB; some seconds of them, and what the last chunk brought, do not"
