@@ -378,8 +378,16 @@ class RealKafka:
         which = {"earliest": cka.OffsetSpec.earliest, "latest": cka.OffsetSpec.latest}.get(spec)
         what = which() if which else cka.OffsetSpec.for_timestamp(spec)
         level = ck.IsolationLevel.READ_COMMITTED if isolation == "read_committed" else ck.IsolationLevel.READ_UNCOMMITTED
-        asked = {ck.TopicPartition(topic, p): what for p in self.metadata().topics[topic].partitions}
-        return {tp.partition: f.result(30).offset for tp, f in self.admin.list_offsets(asked, isolation_level=level).items()}
+
+        def ask():
+            asked = {ck.TopicPartition(topic, p): what for p in self.metadata().topics[topic].partitions}
+            try:
+                return {tp.partition: f.result(30).offset for tp, f in self.admin.list_offsets(asked, isolation_level=level).items()}
+            except ck.KafkaException as e:
+                if e.args[0].code() != ck.KafkaError.NOT_LEADER_FOR_PARTITION:
+                    raise
+                return None                        # a new partition's leader is not at work yet
+        return wait_until(ask, 20)
 
     def leader(self, topic, partition=0):
         """-1: none, or nobody answers (the client may have asked the broker that has just gone)."""
