@@ -34,6 +34,25 @@ void span_add(struct buf *to, const char *text, struct span s)
 		buf_add(to, text + s.from, s.to - s.from);
 }
 
+void span_replace(struct buf *text, struct span s, const char *with)
+{
+	struct buf out = BUF_INIT;
+	buf_add(&out, text->data, s.from);
+	buf_adds(&out, with);
+	buf_add(&out, text->data + s.to, text->len - s.to);
+	buf_finish(text);
+	*text = out;
+}
+
+bool select_item_named(const char *text, const struct select_item *item, const char *name)
+{
+	char *column = item->alias ? NULL : span_column_name(text, item->expr);
+	const char *own = item->alias ? item->alias : column;
+	bool is = own && strcasecmp(own, name) == 0;
+	free(column);
+	return is;
+}
+
 static struct lex span_lex(const char *text, struct span s)
 {
 	return (struct lex){.sql = text, .len = s.to, .at = s.from};

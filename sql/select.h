@@ -81,6 +81,9 @@ void span_split_and(const char *text, struct span condition, struct span **ret, 
 int list_length(const char *list);                                   /* members of a list that is a text of its own */
 char *span_text(const char *text, struct span s);                    /* copy, caller frees */
 void span_add(struct buf *to, const char *text, struct span s);
+void span_replace(struct buf *text, struct span s, const char *with);
+/* Does the item's column have this name, given or its own? */
+bool select_item_named(const char *text, const struct select_item *item, const char *name);
 bool span_is_word(const char *text, struct span s, const char *word); /* a single word token, ASCII case-insensitive */
 bool span_has_word(const char *text, struct span s, const char *word);
 /* The same tokens (words without regard to case, blanks and comments ignored)? */

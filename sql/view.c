@@ -108,54 +108,33 @@ static const char *view_by_time(struct session *s, const char *name)
 	return named ? NULL : written;
 }
 
-/* Names such a view in FROM, by itself or as the table of a window? The name's place, and what stands for it. */
-static const char *find_by_time(struct session *s, const struct buf *text, const struct select *sel, struct span *ret_name, bool *ret_alias)
+/* Puts the first such view that FROM names, by itself or as the table of a window, in its place. */
+static bool expand_in(struct session *s, struct buf *text, const struct select *sel)
 {
 	for (size_t i = 0; i < sel->from_n; i++) {
-		const struct from_item *f = &sel->from[i];
-		if (f->is_query || f->schema || (f->is_call && !f->arg_n))
-			continue;
-		*ret_name = f->is_call ? f->args[0].value : f->table;
-		*ret_alias = !f->is_call && !f->alias;
-		char *name = span_column_name(text->data, *ret_name);
+		struct span at = body_name_in(&sel->from[i]);
+		char *name = span_column_name(text->data, at);
 		const char *written = name && text_of(s, name) && !body_named_by_with(text->data, text->len, name) ? view_by_time(s, name) : NULL;
 		free(name);
-		if (written)
-			return written;
+		if (written) {
+			body_put_in_place(text, &sel->from[i], at, written);
+			return true;
+		}
 	}
-	return NULL;
+	return false;
 }
 
-static void put_in_place(struct buf *text, struct span name, const char *select, bool alias)
-{
-	struct buf out = BUF_INIT;
-	buf_add(&out, text->data, name.from);
-	buf_addf(&out, "(%s)", select);
-	if (alias) {
-		buf_adds(&out, " AS ");
-		span_add(&out, text->data, name);
-	}
-	buf_add(&out, text->data + name.to, text->len - name.to);
-	buf_finish(text);
-	*text = out;
-}
-
-/* The first view by time that a SELECT of the text names. */
 static bool expand_one(struct session *s, struct buf *text)
 {
 	struct lex l = lex_begin(text->data, text->len);
 	for (struct token t = lex_next_solid(&l); t.kind != TOKEN_END; t = lex_next_solid(&l)) {
 		struct select sel;
-		struct span name;
-		bool alias;
 		if (!token_is_word(&t, "select") || !select_parse(text->data, (size_t)(t.text - text->data), text->len, &sel))
 			continue;
-		const char *written = find_by_time(s, text, &sel, &name, &alias);
-		if (written)
-			put_in_place(text, name, written, alias);
+		bool expanded = expand_in(s, text, &sel);
 		select_finish(&sel);
-		if (written)
-			return true;
+		if (expanded)
+			return true;                 /* the tokens are of the text that was */
 	}
 	return false;
 }

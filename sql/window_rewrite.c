@@ -85,16 +85,6 @@ static void requalify(struct buf *text, const char *alias, const char *name)
 	*text = out;
 }
 
-static void replace_span(struct buf *text, struct span s, const char *with)
-{
-	struct buf out = BUF_INIT;
-	buf_add(&out, text->data, s.from);
-	buf_adds(&out, with);
-	buf_add(&out, text->data + s.to, text->len - s.to);
-	buf_finish(text);
-	*text = out;
-}
-
 /* Event time: what the function names, else the stream's column, else _ts. */
 static void add_event_time(struct buf *to, const struct window_spec *w, const struct from_stream *f, const char *quoted_alias)
 {
@@ -121,7 +111,7 @@ static bool rewrite_grid(struct buf *text, const struct from_item *item, struct 
 	add_event_time(&sql, &f->window, f, quoted.data);
 	char *name = xasprintf("weir_w%d", number);
 	buf_addf(&sql, ") AS %s", name);
-	replace_span(text, (struct span){item->table.from, item->alias ? item->alias_span.to : item->table.to}, sql.data);
+	span_replace(text, (struct span){item->table.from, item->alias ? item->alias_span.to : item->table.to}, sql.data);
 	requalify(text, alias, name);
 	free(name);
 	buf_finish(&sql);
@@ -162,8 +152,8 @@ static bool rewrite_tracked(struct session *s, struct buf *text, const struct se
 		tables->list[tables->n++] = t;
 		buf_addf(&name, "%s AS %s", window_table_name(t), quoted.data);
 		if (own)
-			replace_span(text, sel->where, "1");
-		replace_span(text, (struct span){item->table.from, item->alias ? item->alias_span.to : item->table.to}, name.data);
+			span_replace(text, sel->where, "1");
+		span_replace(text, (struct span){item->table.from, item->alias ? item->alias_span.to : item->table.to}, name.data);
 	}
 out:
 	buf_finish(&from);
@@ -198,9 +188,9 @@ static bool rewrite_ksql(struct buf *text, const struct select *sel, struct err 
 	buf_addc(&call, ')');
 	/* From the back, so that the spans in front stay right. */
 	if (sel->group_n)
-		replace_span(text, (struct span){sel->group_by.from, sel->group_by.from}, "window_start, window_end, ");
-	replace_span(text, sel->ksql_window, "");
-	replace_span(text, f->table, call.data);
+		span_replace(text, (struct span){sel->group_by.from, sel->group_by.from}, "window_start, window_end, ");
+	span_replace(text, sel->ksql_window, "");
+	span_replace(text, f->table, call.data);
 	buf_finish(&call);
 	window_spec_finish(&w);
 	return true;

@@ -30,6 +30,25 @@ static struct span list_span(const char *text, const struct parse *p, size_t to)
 	return (struct span){in.from - 1, in.to + 1};
 }
 
+struct span body_name_in(const struct from_item *f)
+{
+	if (f->is_query || f->schema || (f->is_call && !f->arg_n))
+		return (struct span){0, 0};
+	return f->is_call ? f->args[0].value : f->table;
+}
+
+void body_put_in_place(struct buf *text, const struct from_item *f, struct span name, const char *select)
+{
+	struct buf with = BUF_INIT;
+	buf_addf(&with, "(%s)", select);
+	if (!f->is_call && !f->alias) {
+		buf_adds(&with, " AS ");
+		span_add(&with, text->data, name);
+	}
+	span_replace(text, name, with.data);
+	buf_finish(&with);
+}
+
 bool body_named_by_with(const char *text, size_t len, const char *name)
 {
 	struct lex l = lex_begin(text, len);

@@ -19,6 +19,10 @@ char *body_with_before(const struct scope *scope, const char *name);
 char *body_of_view(struct session *s, const char *name, char **ret_columns);      /* NULL: no view; the caller frees both */
 /* p stands on '(': what is in the parentheses. */
 struct span body_inside(const char *text, const struct parse *p, size_t to);
+/* The name that an item of FROM has, by itself or as the table of a window's call; empty = none. */
+struct span body_name_in(const struct from_item *f);
+/* (select) takes the place of that name, under the item's name if no other was given. */
+void body_put_in_place(struct buf *text, const struct from_item *f, struct span name, const char *select);
 /* Does a WITH anywhere in the text give something this name: name [(columns)] AS [[NOT] MATERIALIZED] ( */
 bool body_named_by_with(const char *text, size_t len, const char *name);
 

@@ -214,10 +214,9 @@ enum derived_time derived_time(const struct derived *d)
 	for (size_t i = 0; i < d->select.item_n; i++) {
 		const struct select_item *item = &d->select.items[i];
 		char *column = span_column_name(d->text, item->expr);
-		const char *name = item->alias ? item->alias : column;
-		bool is = name && strcasecmp(name, "_ts") == 0, raw = column && strcasecmp(column, "_ts") == 0;
+		bool raw = column && strcasecmp(column, "_ts") == 0;
 		free(column);
-		if (is)
+		if (select_item_named(d->text, item, "_ts"))
 			return !raw ? DERIVED_OWN_TIME : d->inner ? derived_time(d->inner) : DERIVED_RECORD_TIME;
 		struct lex l = {.sql = d->text, .len = item->expr.to, .at = item->expr.from};
 		struct token t = lex_next_solid(&l), last = t;

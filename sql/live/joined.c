@@ -1,22 +1,16 @@
 /* Subqueries that join topics (live_impl.h). */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include "core/alloc.h"
 #include "sql/live/body.h"
 #include "sql/live/live_impl.h"
 
 static bool has_time(const char *text, const struct select *sel)
 {
-	for (size_t i = 0; i < sel->item_n; i++) {
-		char *column = span_column_name(text, sel->items[i].expr);
-		const char *name = sel->items[i].alias ? sel->items[i].alias : column;
-		bool is = name && strcasecmp(name, "_ts") == 0;
-		free(column);
-		if (is)
-			return true;
-	}
-	return false;
+	bool has = false;
+	for (size_t i = 0; i < sel->item_n; i++)
+		has = has || select_item_named(text, &sel->items[i], "_ts");
+	return has;
 }
 
 /* body is taken over. */
@@ -73,23 +67,16 @@ bool joined_inline(char **io_text, size_t *io_emit_at)
 	const char *text = *io_text;
 	if (!select_parse(text, 0, *io_emit_at, &sel))
 		return false;
-	const struct from_item *f = sel.from_n == 1 ? sel.from : NULL;
-	bool named = f && !span_empty(sel.with) && !f->is_query && (!f->is_call || f->arg_n);
-	struct span table = !named ? (struct span){0, 0} : f->is_call ? f->args[0].value : f->table;
-	char *body = named ? only_with(text, &sel, table) : NULL;
+	struct span name = sel.from_n == 1 && !span_empty(sel.with) ? body_name_in(&sel.from[0]) : (struct span){0, 0};
+	char *body = span_empty(name) ? NULL : only_with(text, &sel, name);
 	struct joined *j = body ? find(body) : NULL;
 	if (j) {
 		struct buf b = BUF_INIT;
-		buf_add(&b, text + sel.with.to, table.from - sel.with.to);
-		buf_addf(&b, "(%s)", j->text);
-		if (!f->is_call && !f->alias) {
-			buf_adds(&b, " AS ");
-			span_add(&b, text, table);
-		}
-		buf_add(&b, text + table.to, *io_emit_at - table.to);
-		size_t emit_at = b.len;
-		buf_adds(&b, text + *io_emit_at);
-		*io_emit_at = emit_at;
+		size_t behind = strlen(text) - *io_emit_at;
+		buf_adds(&b, text);
+		body_put_in_place(&b, &sel.from[0], name, j->text);
+		span_replace(&b, sel.with, "");
+		*io_emit_at = b.len - behind;
 		free(*io_text);
 		*io_text = buf_take(&b);
 	}

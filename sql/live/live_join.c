@@ -25,8 +25,20 @@ struct live_join {
 	int64_t now_ms;                      /* event time up to which rows without a partner were given out; TIME_NONE, WATERMARK_END */
 };
 
+/* Its stores, each once. */
+static size_t stores_of(const struct side *side, struct row_store *ret[2])
+{
+	size_t n = 0;
+	if (side->by_own)
+		ret[n++] = side->by_own;
+	if (side->by_next && side->by_next != side->by_own)
+		ret[n++] = side->by_next;
+	return n;
+}
+
 void live_join_destroy(struct live_join *j)
 {
+	struct row_store *stores[2];
 	if (!j)
 		return;
 	for (int i = 0; i < JOIN_PHASES; i++) {
@@ -35,9 +47,9 @@ void live_join_destroy(struct live_join *j)
 		free(j->where[i]);
 	}
 	for (size_t i = 0; i < j->n; i++) {
-		if (j->sides[i].by_next != j->sides[i].by_own)
-			row_store_destroy(j->sides[i].by_next);
-		row_store_destroy(j->sides[i].by_own);
+		size_t n = stores_of(&j->sides[i], stores);
+		while (n)
+			row_store_destroy(stores[--n]);
 	}
 	free(j);
 }
@@ -84,18 +96,22 @@ void live_join_set(struct live_join *j, int phase, sqlite3_stmt *stmt)
 
 int64_t live_join_bytes(const struct live_join *j)
 {
+	struct row_store *stores[2];
 	int64_t bytes = 0;
 	for (size_t i = 0; i < j->n; i++)
-		bytes += (j->sides[i].by_own ? row_store_bytes(j->sides[i].by_own) : 0) + (j->sides[i].by_next && j->sides[i].by_next != j->sides[i].by_own ? row_store_bytes(j->sides[i].by_next) : 0);
+		for (size_t n = stores_of(&j->sides[i], stores); n; n--)
+			bytes += row_store_bytes(stores[n - 1]);
 	return bytes;
 }
 
 size_t live_join_row_n(const struct live_join *j)
 {
-	size_t n = 0;
+	struct row_store *stores[2];
+	size_t row_n = 0;
 	for (size_t i = 0; i < j->n; i++)
-		n += row_store_row_n(j->sides[i].by_own ? j->sides[i].by_own : j->sides[i].by_next);
-	return n;
+		if (stores_of(&j->sides[i], stores))
+			row_n += row_store_row_n(stores[0]);
+	return row_n;
 }
 
 /* ---- the stores ---- */
@@ -202,7 +218,7 @@ static char *phase_from(const struct live *l, const struct select *sel, size_t f
 	size_t i = 0;
 	for (size_t k = 0; k < sel->from_n; k++) {
 		const struct from_item *f = &sel->from[k];
-		const char *words = i > without && without && f->join == JOIN_LEFT ? "LEFT JOIN" : i == without && without ? "LEFT JOIN" : "JOIN";
+		const char *words = without && (i == without || (i > without && f->join == JOIN_LEFT)) ? "LEFT JOIN" : "JOIN";
 		if (i == l->join->n || l->streams[i].item != k) {
 			buf_adds(&b, k ? " " : "");
 			span_add(&b, l->join_text, f->whole);
@@ -335,10 +351,10 @@ static bool see(void *arg, const struct agg_at *at)
 
 static bool load(struct live *l, size_t i, struct err *err)
 {
-	struct side *side = &l->join->sides[i];
+	struct row_store *stores[2] = {NULL, NULL};
 	struct seeing s = {l, (int)i};
-	struct row_store *first = side->by_own ? side->by_own : side->by_next;
-	return row_store_load(first, see, &s, err) && (!side->by_next || side->by_next == first || row_store_load(side->by_next, NULL, NULL, err));
+	size_t n = stores_of(&l->join->sides[i], stores);
+	return row_store_load(stores[0], see, &s, err) && (n < 2 || row_store_load(stores[1], NULL, NULL, err));
 }
 
 /* The store whose marks topic i's lone rows have. */
@@ -362,16 +378,14 @@ static void expire(struct live_join *j, size_t i)
 /* Only behind the last phase: a row that expires now may have had its partner among the oldest of another side. It walks over all keys, so not for every chunk. */
 static void forget(struct live_join *j)
 {
+	struct row_store *stores[2];
 	int64_t w = live_join_watermark(j);
 	if (w == TIME_NONE || w == WATERMARK_END || (j->forgot_ms != TIME_NONE && w < j->forgot_ms + j->span_ms / FORGET_PART))
 		return;
 	j->forgot_ms = w;
-	for (size_t i = 0; i < j->n; i++) {
-		if (j->sides[i].by_own)
-			row_store_forget(j->sides[i].by_own, w);
-		if (j->sides[i].by_next && j->sides[i].by_next != j->sides[i].by_own)
-			row_store_forget(j->sides[i].by_next, w);
-	}
+	for (size_t i = 0; i < j->n; i++)
+		for (size_t n = stores_of(&j->sides[i], stores); n; n--)
+			row_store_forget(stores[n - 1], w);
 }
 
 /* Steps of a chunk: for each topic, from the last to the first, its new rows with what the others keep, then they are kept, too; then, from the first to the last,

@@ -95,9 +95,10 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 {
 	struct from_stream item;
 	l->join_text = l->text;
-	if (sel->from_n == 1 && !from_stream(l->s, l->text, sel, 0, &item, err))
+	bool subquery = sel->from_n == 1 && (sel->from[0].is_query || sel->from[0].is_call);
+	if (subquery && !from_stream(l->s, l->text, sel, 0, &item, err))
 		return false;
-	if (sel->from_n == 1 && !item.stream && (l->joined = joined_find(l->text, sel, item.table))) {
+	if (subquery && !item.stream && (l->joined = joined_find(l->text, sel, item.table))) {
 		bool windowed = item.is_window || !span_empty(sel->ksql_window);
 		ret->is_window = item.is_window;
 		ret->window = item.window;
@@ -110,7 +111,7 @@ static bool take_from(struct live *l, const struct select *sel, struct choice *r
 			return derived_no_time(err);
 		}
 	}
-	if (sel->from_n == 1 || l->joined)
+	if (subquery)
 		from_stream_finish(&item);
 	for (size_t i = 0; i < sel->from_n; i++) {
 		struct from_stream f;

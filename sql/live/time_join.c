@@ -370,17 +370,6 @@ bool time_joins_in(const char *text, size_t len)
 	return is;
 }
 
-/* From the join's words to the end of the item. */
-static void replace_item(struct buf *text, const struct from_item *f, const char *with)
-{
-	struct buf out = BUF_INIT;
-	buf_add(&out, text->data, f->whole.from);
-	buf_adds(&out, with);
-	buf_add(&out, text->data + f->whole.to, text->len - f->whole.to);
-	buf_finish(text);
-	*text = out;
-}
-
 static const char *join_words(const struct from_item *f)
 {
 	return f->join == JOIN_LEFT ? " LEFT JOIN " : f->join == JOIN_RIGHT ? " RIGHT JOIN " : f->join == JOIN_FULL ? " FULL JOIN " : " JOIN ";
@@ -407,7 +396,7 @@ static bool rewrite_versions(struct session *s, struct time_joins *j, struct buf
 		join_on_text(text->data, &found->select, found->item, &sql);
 		if (sql.len == before)
 			buf_adds(&sql, "1");
-		replace_item(text, item, sql.data);
+		span_replace(text, item->whole, sql.data);
 	}
 	free(name);
 	buf_finish(&sql);
@@ -443,7 +432,7 @@ static bool rewrite_asof(struct session *s, struct time_joins *j, struct buf *te
 			buf_addf(&sql, " AND %s", on.rest);
 		if (tolerance >= 0)
 			buf_addf(&sql, " AND weir_event_time(%s) - %s._et <= %lld", other, quoted.data, (long long)tolerance);
-		replace_item(text, item, sql.data);
+		span_replace(text, item->whole, sql.data);
 	}
 	free(other);
 	join_on_finish(&on);
@@ -532,7 +521,7 @@ static bool rewrite_within(struct session *s, struct time_joins *j, struct buf *
 			if (on.rest[0])
 				buf_addf(&sql, " AND %s", on.rest);
 			buf_addc(&sql, ' ');
-			replace_item(text, item, sql.data);
+			span_replace(text, item->whole, sql.data);
 		}
 		join_on_finish(&on);
 	}
